@@ -1,0 +1,200 @@
+// What the browser does by itself: the clock between two answers, keys, filter, linked zoom, pausing in hidden tabs.
+(function () {
+  "use strict";
+  var c = window.checkrein;
+  var clock = null; // { now, speed, at }: the product's time, never the browser's
+  var paused = false;
+  var UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
+
+  function now() {
+    return clock === null ? null : clock.now + ((performance.now() - clock.at) / 1000) * clock.speed;
+  }
+
+  function length(seconds) {
+    for (var i = 0; i < UNITS.length; i++) {
+      if (seconds >= UNITS[i][1]) {
+        return (seconds / UNITS[i][1]).toFixed(UNITS[i][0] === "min" ? 0 : 1) + " " + UNITS[i][0];
+      }
+    }
+    return Math.floor(seconds) + " s";
+  }
+
+  c.beat = function (pulse) {
+    if (pulse) {
+      clock = { now: pulse.now, speed: pulse.speed, at: performance.now() };
+      document.title = pulse.title;
+    }
+    return window.dash_clientside.no_update;
+  };
+
+  c.pause = function () {
+    paused = !paused;
+    rest();
+    var button = document.getElementById("pause");
+    button.setAttribute("aria-pressed", String(paused));
+    return paused ? "Go on" : "Pause";
+  };
+
+  // Merges into the address and does nothing when that changes nothing; no second page load.
+  c.address = function (values) {
+    var address = new URL(location.href);
+    Object.keys(values).forEach(function (name) {
+      if (values[name]) { address.searchParams.set(name, values[name]); }
+    });
+    if (address.href !== location.href) { history.replaceState(history.state, "", address); }
+    return window.dash_clientside.no_update;
+  };
+
+  function rest() {
+    window.dash_clientside.set_props("beat", { disabled: paused || document.hidden });
+  }
+  document.addEventListener("visibilitychange", rest);
+
+  // ---- once a second: relative times, clock, connection, filter, where we are
+  function times() {
+    var t = now();
+    if (t === null) { return; }
+    document.querySelectorAll("time[data-at]").forEach(function (element) {
+      var age = t - Number(element.dataset.at);
+      var text = age < 0 ? "in " + length(-age) : length(age) + " ago";
+      if (element.firstChild && element.firstChild.nodeValue !== text) { element.firstChild.nodeValue = text; }
+    });
+    var shown = document.getElementById("now");
+    if (shown) { shown.textContent = new Date(t * 1000).toISOString().slice(11, 19) + " UTC"; }
+  }
+
+  function connection() {
+    var line = document.getElementById("offline");
+    if (!line) { return; }
+    var silent = (performance.now() - c.answered) / 1000;
+    var lost = c.failures >= 2 && silent > 4;
+    line.hidden = !lost;
+    document.body.classList.toggle("is-offline", lost);
+    if (lost) { line.textContent = "▲ The server has not answered for " + length(silent) + ". What you see is from before that."; }
+  }
+
+  function filter() {
+    var field = document.getElementById("filter");
+    var wanted = field ? field.value.trim().toLowerCase() : "";
+    document.querySelectorAll("[data-row]").forEach(function (row) {
+      row.hidden = wanted !== "" && row.dataset.row.toLowerCase().indexOf(wanted) < 0;
+    });
+  }
+
+  function here() {
+    document.querySelectorAll("a.nav").forEach(function (link) {
+      if (new URL(link.href).pathname === location.pathname) { link.setAttribute("aria-current", "page"); }
+      else { link.removeAttribute("aria-current"); }
+    });
+  }
+
+  // An alert's link names a panel: bring it into view once, and mark it.
+  var focused = "";
+  function focus() {
+    var asked = document.getElementById("focus");
+    var name = asked ? asked.dataset.panel : "";
+    var key = location.pathname + location.search;
+    if (!asked) { focused = ""; }
+    if (!name || focused === key) { return; }
+    var panel = document.getElementById(name + "-panel");
+    if (panel && panel.querySelector(".js-plotly-plot .plot-container")) {
+      focused = key;
+      panel.classList.add("is-asked");
+      panel.scrollIntoView({ block: "center" });
+    }
+  }
+
+  setInterval(function () { times(); connection(); filter(); here(); focus(); link(); }, 1000);
+  setInterval(function () { here(); focus(); }, 200);
+  document.addEventListener("input", function (event) { if (event.target.id === "filter") { filter(); } });
+
+  // ---- zoom links every chart on a time axis
+  var linking = false;
+  function link() {
+    document.querySelectorAll(".js-plotly-plot").forEach(function (chart) {
+      if (chart.dataset.linked || !chart.on || !chart.layout || chart.layout.xaxis.type !== "date") { return; }
+      chart.dataset.linked = "yes";
+      chart.on("plotly_relayout", function (change) { if (!linking) { follow(chart, change); } });
+    });
+  }
+  function follow(from, change) {
+    var update = null;
+    if (change["xaxis.range[0]"] !== undefined) {
+      update = { "xaxis.range": [change["xaxis.range[0]"], change["xaxis.range[1]"]] };
+    } else if (change["xaxis.autorange"] !== undefined || change["xaxis.range"] !== undefined) {
+      update = { "xaxis.range": from.layout.xaxis.range.slice() };
+    }
+    if (update === null) { return; }
+    linking = true;
+    var others = Array.from(document.querySelectorAll(".js-plotly-plot[data-linked]")).filter(function (chart) {
+      return chart !== from && chart.layout && chart.layout.xaxis.type === "date";
+    });
+    Promise.all(others.map(function (chart) { return window.Plotly.relayout(chart, update); })).then(
+      function () { linking = false; }, function () { linking = false; }
+    );
+  }
+
+  // ---- buttons that need no server
+  document.addEventListener("click", function (event) {
+    var target = event.target.closest("[data-constraint], #theme, #help-open, #help-close, .skip");
+    if (!target) { return; }
+    if (target.dataset.constraint) {
+      window.dash_clientside.set_props("constraint", { data: target.dataset.constraint });
+      c.address({ constraint: target.dataset.constraint });
+    } else if (target.id === "theme") {
+      var dark = document.documentElement.getAttribute("data-mantine-color-scheme") !== "dark";
+      document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
+      try { localStorage.setItem("mantine-color-scheme-value", dark ? "dark" : "light"); } catch (error) { /* storage is off */ }
+    } else if (target.id === "help-open") {
+      document.getElementById("help").showModal();
+    } else if (target.id === "help-close") {
+      document.getElementById("help").close();
+    } else {
+      event.preventDefault();
+      document.getElementById("main").focus();
+    }
+  });
+
+  // ---- keys
+  var prefix = "";
+  function rows() {
+    return Array.from(document.querySelectorAll("[data-row]")).filter(function (row) { return row.offsetParent !== null; });
+  }
+  function step(by) {
+    var all = rows();
+    if (!all.length) { return; }
+    var at = all.findIndex(function (row) { return row.contains(document.activeElement); });
+    var next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+    var anchor = next.querySelector("a, summary, button") || next;
+    anchor.focus();
+    next.scrollIntoView({ block: "nearest" });
+  }
+  function open(path) {
+    var anchor = document.querySelector('a.nav[href="' + path + '"]');
+    if (anchor) { anchor.click(); }
+  }
+  function range() {
+    var options = Array.from(document.querySelectorAll(".range input"));
+    var at = options.findIndex(function (option) { return option.checked; });
+    if (options.length) { options[(at + 1) % options.length].click(); }
+  }
+  document.addEventListener("keydown", function (event) {
+    var typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "radio";
+    if (event.key === "Escape" && typing && event.target.id === "filter") { event.target.blur(); }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("[role=dialog]")) { return; }
+    var key = prefix + event.key;
+    prefix = event.key === "g" ? "g " : "";
+    var actions = {
+      "/": function () { var field = document.getElementById("filter"); if (field) { field.focus(); } },
+      "?": function () { document.getElementById("help").showModal(); },
+      j: function () { step(1); },
+      k: function () { step(-1); },
+      t: range,
+      p: function () { document.getElementById("pause").click(); },
+      "g o": function () { open("/"); },
+      "g a": function () { open("/alerts"); },
+      "g r": function () { open("/readiness"); }
+    };
+    if (actions[key]) { event.preventDefault(); actions[key](); }
+  });
+})();

@@ -1,0 +1,12 @@
+"""Charts: pure functions from what `monitor.views` returns to a plotly Figure, each tested without a browser."""
+
+from __future__ import annotations
+
+from dashboard.figures.control import control
+from dashboard.figures.distribution import entropy, fan
+from dashboard.figures.drift import heatmap
+from dashboard.figures.forest import forest
+from dashboard.figures.frame import nothing
+from dashboard.figures.rate import rate
+
+__all__ = ["control", "entropy", "fan", "forest", "heatmap", "nothing", "rate"]

@@ -1,0 +1,1 @@
+"""HTTP: what serving processes, hooks and people's programs talk to."""

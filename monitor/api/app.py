@@ -1,0 +1,75 @@
+"""The FastAPI application: /api/v1 with its OpenAPI document, /healthz, /readyz and /metrics at the root."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from monitor import status
+from monitor.api import logs, policies, problems
+from monitor.api.access import Guard
+from monitor.api.exposition import exposition
+from monitor.scheduler import Scheduler
+
+
+def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
+    """Build the application around a scheduler.
+
+    Parameters
+    ----------
+    scheduler
+        Holds the configuration, the database and the clock, whether it runs here or not.
+    run
+        Whether the application starts and stops the scheduler with itself (``serve``), or another process
+        runs it (``web``).
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if run:
+            scheduler.start()
+        try:
+            yield
+        finally:
+            if run:
+                scheduler.stop()
+
+    app = FastAPI(
+        title="Checkrein",
+        version=version("checkrein"),
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # its assets come from outside; the document itself is served
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
+    )
+    app.add_middleware(Guard, database=scheduler.parts.database)
+    problems.install(app)
+    app.include_router(logs.router(scheduler), prefix="/api/v1")
+    app.include_router(policies.router(scheduler), prefix="/api/v1")
+    parts = scheduler.parts
+
+    @app.get("/healthz", tags=["operation"], summary="Whether every part of this process runs")
+    def healthz() -> JSONResponse:
+        alive = scheduler.alive() if run else {}
+        healthy = all(alive.values())
+        return JSONResponse({"healthy": healthy, "parts": alive}, 200 if healthy else 503)
+
+    @app.get("/readyz", tags=["operation"], summary="Whether the database answers and passes are fresh")
+    def readyz() -> JSONResponse:
+        with parts.database.read() as connection:
+            stale: dict[str, Any] = status.stale_jobs(connection, parts.settings, parts.clock)
+        return JSONResponse({"ready": not stale, "stale": stale}, 200 if not stale else 503)
+
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=PlainTextResponse)
+    def metrics() -> PlainTextResponse:
+        with parts.database.read() as connection:
+            text = exposition(connection, parts.settings, parts.clock)
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return app

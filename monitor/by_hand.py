@@ -1,0 +1,86 @@
+"""Rolling back by hand: one person, one step, the path of the automatic rollbacks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from monitor import rollback
+from monitor.actions import ActionLoop
+from monitor.pull import pull
+from monitor.rollback import Outcome
+from monitor.runtime import worker_name
+from monitor.store.tables import actions
+from monitor.tick import Parts
+
+_PAUSE = 0.2
+_OPEN = ("pending", "in_flight", "delivered", "unconfirmed")  # may still become confirmed by itself
+
+
+def request(connection: Connection, parts: Parts, policy: str, to: str | None, reason: str, actor: str) -> Outcome:
+    """Ask for a rollback of the version that serves now, inside the caller's write transaction."""
+    return rollback.request(
+        connection,
+        parts.settings,
+        parts.clock,
+        policy,
+        from_version=None,
+        reason=reason,
+        trigger="manual",
+        actor=actor,
+        mode="manual",
+        to_version=to,
+    )
+
+
+def roll_back(parts: Parts, policy: str, to: str | None, reason: str, actor: str, wait: float) -> dict[str, Any]:
+    """Request a rollback and make its first attempts here, so that it works with no server running.
+
+    While it waits, new rows of the policy's source are read too: the confirmation comes from the decision log.
+
+    Parameters
+    ----------
+    parts, policy
+        Where, and whose version.
+    to, reason, actor
+        The version to go to (None: the policy's fallbacks), why, and who asks.
+    wait
+        Real seconds to wait for the confirmation from the decision log; 0 returns after the first attempts.
+    """
+    with parts.database.begin() as connection:
+        outcome = request(connection, parts, policy, to, reason, actor)
+    loop = ActionLoop(parts.database, parts.settings, parts.clock, worker_name())
+    deadline = time.monotonic() + wait
+    found: list[tuple[str, str | None]] = []
+    while outcome.actions:
+        loop.run_due()
+        with parts.database.read() as connection:
+            rows = select(actions.c.state, actions.c.last_error).where(actions.c.id.in_(outcome.actions))
+            found = [(row.state, row.last_error) for row in connection.execute(rows.order_by(actions.c.hook))]
+        if time.monotonic() >= deadline or not any(state in _OPEN for state, _error in found):
+            break
+        pull(parts.settings, parts.database, parts.landing, policy)
+        time.sleep(_PAUSE)
+    loop.close()
+    states = [state for state, _error in found]
+    return {
+        **asdict(outcome),
+        "actions": list(outcome.actions),
+        "states": states,
+        "confirmed": bool(states) and set(states) == {"confirmed"},
+        "sentence": " ".join([outcome.sentence, *_told(outcome, found)]),
+    }
+
+
+def _told(outcome: Outcome, found: list[tuple[str, str | None]]) -> list[str]:
+    """Say where the actions of a rollback that was requested stand, and who goes on with those that are not done."""
+    if outcome.state != "requested" or not found:
+        return []
+    told = [f"Now: {', '.join(state for state, _error in found)}."]
+    told += [error for _state, error in found if error]
+    if any(state == "pending" for state, _error in found):
+        told.append("`checkrein serve` or `checkrein worker` sends it again until it is delivered.")
+    return told

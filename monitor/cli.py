@@ -1,0 +1,75 @@
+"""The command `checkrein`: every command has --config, --json for machines, and exit status 0, 1, 2 or 3."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from monitor.baseline import BaselineError
+from monitor.candidates import CandidateError
+from monitor.commands import governing, logs, looking, running, starting
+from monitor.commands.options import DONE, UNREACHABLE, USAGE, err
+from monitor.lake import LakeFullError
+from monitor.settings import ConfigurationError
+from monitor.sources import SourceError
+from monitor.store.database import DatabaseUnavailableError
+from monitor.validate import MappingError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+baseline_app = typer.Typer(no_args_is_help=True, help="Freeze the reference that a policy is compared with.")
+app.add_typer(baseline_app, name="baseline")
+app.add_typer(governing.checklist_app, name="checklist")
+app.add_typer(governing.runbook_app, name="runbook")
+baseline_app.command("freeze")(logs.freeze)
+for _command in (
+    starting.init,
+    running.demo,
+    running.serve,
+    running.worker,
+    running.tick,
+    logs.validate,
+    logs.ingest,
+    logs.summarize,
+    logs.estimate,
+    looking.status,
+    looking.route,
+    looking.rollback,
+):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command and end with its exit status; a known error is one sentence, never a traceback."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a pass that outlasts its interval is no news
+    try:
+        sys.exit(app(standalone_mode=False) or DONE)
+    except Abort:
+        sys.exit(UNREACHABLE)
+    except TyperException as error:
+        if error.format_message():  # none where the help was shown instead
+            _say(error.format_message())
+        sys.exit(USAGE)
+    except DatabaseUnavailableError as error:
+        _say(f"the database is locked or away: {error}. Nothing was written: run the same command again")
+        sys.exit(UNREACHABLE)
+    except (LakeFullError, OSError) as error:
+        _say(str(error))
+        sys.exit(UNREACHABLE)
+    except (
+        ConfigurationError,
+        BaselineError,
+        SourceError,
+        MappingError,
+        CandidateError,
+        ValueError,
+    ) as error:
+        _say(str(error))
+        sys.exit(USAGE)
+
+
+def _say(text: str) -> None:
+    err.print(f"checkrein: {text}", markup=False, highlight=False, soft_wrap=True)

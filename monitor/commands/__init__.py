@@ -1,0 +1,1 @@
+"""The commands of `checkrein`, by what they are for."""

@@ -1,0 +1,62 @@
+"""Commands for a person in a hurry: status, route, rollback."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from monitor.commands.options import CONFIG, DONE, NO, UNREACHABLE, Config, Json, emit, known
+from monitor.runtime import open_parts
+
+
+def status(
+    policy: Annotated[str | None, typer.Argument(help="One policy; absent: all.")] = None,
+    config: Config = CONFIG,
+    as_json: Json = False,
+) -> int:
+    """Show states, metrics, alerts and data age; exit status 1 while anything needs a person."""
+    from monitor import status as read
+    from monitor.report import report
+
+    parts = open_parts(config)
+    names = [known(parts, policy)] if policy else sorted(parts.settings.policy)
+    with parts.database.read() as connection:
+        found = [read.of(connection, parts.settings, parts.clock, name) for name in names]
+    emit(found, as_json, "\n".join(report(item) for item in found) or "no policy is configured")
+    return NO if any(read.RANK[item["state"]] > read.RANK["warning"] for item in found) else DONE
+
+
+def route(
+    policy: Annotated[str, typer.Argument(help="Policy.")], config: Config = CONFIG, as_json: Json = False
+) -> int:
+    """Show which version should serve, and since which generation."""
+    from monitor import route as read
+
+    parts = open_parts(config)
+    with parts.database.read() as connection:
+        found = read.current(connection, parts.settings, parts.clock, known(parts, policy))
+    emit(found.json(), as_json, f"{policy}: {found.serving} serves, generation {found.generation} ({found.reason})")
+    return DONE
+
+
+def rollback(
+    policy: Annotated[str, typer.Argument(help="Policy.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the event.")],
+    to: Annotated[str | None, typer.Option(help="Version to serve; absent: the next of the fallback chain.")] = None,
+    wait: Annotated[float, typer.Option(help="Real seconds to wait for the confirmation from the log.")] = 0.0,
+    config: Config = CONFIG,
+    as_json: Json = False,
+) -> int:
+    """Roll back by hand, through the path of the automatic ones.
+
+    Exit status 1 if it is refused or not confirmed in time, 3 if no hook could be reached yet.
+    """
+    from monitor.by_hand import roll_back
+
+    parts = open_parts(config)
+    outcome = roll_back(parts, known(parts, policy), to, reason, "cli", wait)
+    emit(outcome, as_json, outcome["sentence"])
+    if outcome["state"] != "requested" or (wait and not outcome["confirmed"]) or "blocked" in outcome["states"]:
+        return NO
+    return UNREACHABLE if "pending" in outcome["states"] else DONE

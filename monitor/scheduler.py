@@ -1,0 +1,213 @@
+"""When passes happen: APScheduler gives the beat, claimed slots make a pass happen once, a watchdog looks after both.
+
+APScheduler is a tick source with its in-memory store and nothing more: its SQL store fires twice when two
+processes share it, and its thread dies for good when the database is locked at the wrong moment (3.11.3).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor import checklists, estimates, retention, slots
+from monitor.actions import ActionLoop
+from monitor.horizon import horizon
+from monitor.single_events import pending
+from monitor.store.database import DatabaseUnavailableError, upsert
+from monitor.store.tables import heartbeats
+from monitor.tick import Parts, tick, tick_events
+
+log = logging.getLogger("checkrein")
+
+PUSHED_POLL = 10.0  # seconds between passes of a policy that is fed over HTTP
+FASTEST = 0.25  # real seconds between passes, however fast the clock runs
+HOUR = 3600.0
+EVENT_PAUSE = 0.2  # how long an event waits at most when another process landed it
+WATCH_PAUSE = 1.0
+TAKEOVER_PAUSE = 2.0  # with a lease of 12 s, what a dead worker left is taken over within 15
+
+# Done once an hour of event time: for each policy, and for the whole.
+HOURLY: dict[str, Callable[[Parts, str], object]] = {"estimate": estimates.refresh, "checklist": checklists.refresh}
+UPKEEP: dict[str, Callable[[Parts], object]] = {"retain": retention.run}
+
+
+class Scheduler:
+    """Runs passes, single events and the action loop until told to stop.
+
+    Parameters
+    ----------
+    parts
+        Configuration, state and time.
+    owner
+        Name of this worker in claims; unique among the workers of one database.
+    """
+
+    def __init__(self, parts: Parts, owner: str) -> None:
+        self.parts = parts
+        self.owner = owner
+        self.loop = ActionLoop(parts.database, parts.settings, parts.clock, owner)
+        self.stopping = threading.Event()
+        self.draining = threading.Event()  # the server is about to stop: long polls answer now
+        self.landed = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+        self._beat: BackgroundScheduler | None = None
+
+    def start(self) -> None:
+        """Start the beat, the event loop, the action loop and the watchdog."""
+        self._beat = self._new_beat()
+        self._keep("events", self._events_forever)
+        self._keep("actions", lambda: self.loop.run_forever(self.stopping))
+        watchdog = threading.Thread(target=self._watch_forever, name="watchdog", daemon=True)
+        self._threads["watchdog"] = watchdog
+        watchdog.start()
+
+    def stop(self) -> None:
+        """Stop all of them; what was claimed and not finished is taken over by others, or by the next start."""
+        self.stopping.set()
+        self.landed.set()
+        self.loop.wake()
+        if self._beat is not None:
+            self._beat.shutdown(wait=True)
+        for thread in self._threads.values():
+            thread.join(timeout=10)
+
+    def wake(self) -> None:
+        """Say that single events have landed, so that they are judged at once."""
+        self.landed.set()
+
+    def alive(self) -> dict[str, bool]:
+        """Which parts are running; a False is a finding."""
+        beat = self._beat is not None and self._beat.running and _thread_of(self._beat).is_alive()
+        return {"beat": beat, **{name: thread.is_alive() for name, thread in self._threads.items()}}
+
+    def interval(self, policy: str) -> float:
+        """Event seconds between two passes over a policy."""
+        source = self.parts.settings.policy[policy].source
+        return max(PUSHED_POLL if source is None else source.poll, FASTEST * self.parts.clock.speed)
+
+    def judge(self, policy: str) -> None:
+        """Claim this interval's slot of a policy and do the pass."""
+        interval = self.interval(policy)
+        slot = math.floor(self.parts.clock.now() / interval)
+        held = slots.claim(self.parts.database, self.parts.clock, f"judge:{policy}", slot, self.owner)
+        if held is None:
+            return
+        with slots.Renewal(self.parts.database, self.parts.clock, held):
+            done = tick(self.parts, policy, functools.partial(self.horizon, policy), held)
+        note = f"{done.pulled.accepted} rows, {done.windows} windows"
+        if done.pulled.problems:
+            note = "; ".join(done.pulled.problems)
+        self._beat_heart(f"judge:{policy}", note)
+        if done.actions:
+            self.loop.wake()
+        if done.pulled.events:
+            self.wake()
+
+    def horizon(self, policy: str) -> float:
+        """Time as of which a live pass judges, once it has pulled what is new."""
+        return horizon(self.parts, policy, self.interval(policy))
+
+    def _hourly(self, job: str, work: Callable[[], object]) -> None:
+        slot = math.floor(self.parts.clock.now() / HOUR)
+        held = slots.claim(self.parts.database, self.parts.clock, job, slot, self.owner)
+        if held is None:
+            return
+        with slots.Renewal(self.parts.database, self.parts.clock, held):
+            work()
+            with self.parts.database.begin() as connection:
+                slots.finish(connection, self.parts.clock, held)
+        self._beat_heart(job, "done")
+
+    def _new_beat(self) -> BackgroundScheduler:
+        beat = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+        def add(job: str, every: float, work: Callable[[], object]) -> None:
+            """Ask for the job's slot regularly, and at once, so that a fresh start has its numbers."""
+            now = datetime.now(UTC)
+            beat.add_job(self._guarded, "interval", id=job, seconds=every, args=[job, work], next_run_time=now)
+
+        def hourly(job: str, work: Callable[[], object]) -> None:
+            every = max(1.0, HOUR / 6 / self.parts.clock.speed)  # six chances to take an hour's slot
+            add(job, every, functools.partial(self._hourly, job, work))
+
+        for policy in self.parts.settings.policy:
+            every = max(FASTEST, self.interval(policy) / self.parts.clock.speed)
+            add(f"judge:{policy}", every, functools.partial(self.judge, policy))
+            for name, work in HOURLY.items():
+                hourly(f"{name}:{policy}", functools.partial(work, self.parts, policy))
+        for name, upkeep in UPKEEP.items():
+            hourly(name, functools.partial(upkeep, self.parts))
+        add("takeover", TAKEOVER_PAUSE, functools.partial(self._take_over, beat))
+        beat.start()
+        return beat
+
+    def _take_over(self, beat: BackgroundScheduler) -> None:
+        """Run at once what a dead worker left unfinished: a job's own beat may be an hour away."""
+        with self.parts.database.read() as connection:
+            left = slots.abandoned(connection, self.parts.clock)
+        for job in left:
+            with suppress(JobLookupError):  # of a policy that is not configured any more
+                beat.modify_job(job, next_run_time=datetime.now(UTC))
+
+    def _guarded(self, job: str, work: Callable[[], object]) -> None:
+        """Run one job; a fault is logged and shown, and the next beat tries again."""
+        try:
+            work()
+        except DatabaseUnavailableError as error:
+            log.warning("%s: database unavailable, trying again: %s", job, error)
+        except slots.LostClaimError as error:
+            log.warning("%s: %s", job, error)
+        except Exception as error:  # a job that dies silently is what this product exists to prevent
+            log.exception("%s failed", job)
+            with suppress(DatabaseUnavailableError):  # it is in the process's log then
+                self._beat_heart(f"failed:{job}", f"{type(error).__name__}: {error}")
+
+    def _events_forever(self) -> None:
+        while not self.stopping.is_set():
+            self.landed.wait(EVENT_PAUSE)
+            self.landed.clear()
+            self._guarded("events", self._judge_events)
+
+    def _judge_events(self) -> None:
+        with self.parts.database.read() as connection:
+            waiting = pending(connection)
+        for policy in waiting:
+            if policy in self.parts.settings.policy and tick_events(self.parts, policy):
+                self.loop.wake()
+
+    def _watch_forever(self) -> None:
+        targets = {"events": self._events_forever, "actions": lambda: self.loop.run_forever(self.stopping)}
+        while not self.stopping.wait(WATCH_PAUSE):
+            alive = self.alive()
+            for name in (name for name, target in targets.items() if not alive[name]):
+                log.error("the %s thread died; starting it again", name)
+                self._keep(name, targets[name])
+            if not alive["beat"]:
+                log.error("the scheduler's thread died; starting it again")
+                self._beat = self._new_beat()
+            dead = ", ".join(name for name, lives in alive.items() if not lives)
+            self._guarded("watchdog", functools.partial(self._beat_heart, "watchdog", dead))
+
+    def _keep(self, name: str, target: Callable[[], None]) -> None:
+        self._threads[name] = threading.Thread(target=target, name=name, daemon=True)
+        self._threads[name].start()
+
+    def _beat_heart(self, part: str, note: str) -> None:
+        row = {"part": part, "real_at": self.parts.clock.real(), "at": self.parts.clock.now(), "note": note}
+        with self.parts.database.begin() as connection:
+            upsert(connection, heartbeats, [row])
+
+
+def _thread_of(beat: BackgroundScheduler) -> threading.Thread:
+    thread: threading.Thread = beat._thread  # APScheduler has no public way to ask whether its thread lives
+    return thread

@@ -1,0 +1,200 @@
+"""What is going on with a policy: the read side behind `checkrein status`, the API and the pages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from monitor.clock import Clock, stamp
+from monitor.metrics import METRICS
+from monitor.settings import Settings
+from monitor.store.tables import (
+    actions,
+    alerts,
+    estimates,
+    heartbeats,
+    policies,
+    quarantine,
+    routes,
+    summaries,
+    verdicts,
+)
+from monitor.windows import newest_baseline
+
+# Worse is higher. No data is never healthy, and neither is a policy that nothing was judged of.
+RANK = {"healthy": 0, "pending": 1, "warning": 2, "insufficient": 3, "no_data": 4, "error": 5, "page": 6, "rollback": 7}
+SHAPE = {
+    "healthy": "●",
+    "pending": "◐",
+    "warning": "▲",
+    "insufficient": "○",
+    "no_data": "○",
+    "error": "○",
+    "page": "▲",
+    "rollback": "■",
+}
+_FIRING = {"info": "warning", "warn": "warning", "page": "page", "rollback": "rollback"}
+_HEALTH = {"no_data": "no_data", "error": "error", "insufficient": "insufficient"}
+_UNFINISHED = ("pending", "in_flight", "delivered", "unconfirmed", "blocked", "dead_letter", "limited")
+
+_TOLD = ("id", "hook", "state", "generation", "from_version", "to_version", "trigger", "reason", "attempts")
+
+
+def of(connection: Connection, settings: Settings, clock: Clock, policy: str) -> dict[str, Any]:
+    """Return one policy's state with everything that it was concluded from."""
+    row = connection.execute(select(policies).where(policies.c.policy == policy)).one_or_none()
+    serving = connection.execute(select(routes).where(routes.c.policy == policy)).one_or_none()
+    frozen = newest_baseline(connection, policy)
+    found = alerts_of(connection, policy, all_states=True)
+    serves = serving.serving if serving else settings.policy[policy].first_serving
+    relevant = [item for item in found if item["version"] in {serves, "*"}]
+    open_actions = _actions(connection, policy)
+    stale = stale_jobs(connection, settings, clock)
+    triggers = settings.triggers(policy).values()
+    by_version = any(METRICS[t.metric].scope == "version" and not METRICS[t.metric].event for t in triggers)
+    judged = frozen is not None and row is not None and row.last_ts is not None
+    judged = judged and any(item["version"] == serves or not by_version for item in relevant)
+    stopped = stale.get(f"judge:{policy}") is not None
+    return {
+        "policy": policy,
+        "state": _state(relevant, open_actions, judged, stopped),
+        "serving": serves,
+        "generation": serving.generation if serving else None,
+        "data_age_s": None if row is None or row.last_ts is None else round(clock.now() - row.last_ts, 3),
+        "judged_until": None if row is None or not row.sealed_until else stamp(row.sealed_until),
+        "baseline": None
+        if frozen is None
+        else {"id": frozen.id, "from": stamp(frozen.begin), "to": stamp(frozen.end), "plan": frozen.plan.digest},
+        "metrics": _metrics(connection, settings, policy, serves),
+        "alerts": [
+            item for item in found if item["state"] in {"pending", "firing", "recovering"} or item["health"] != "ok"
+        ],
+        "actions": open_actions,
+        "estimates": _estimates(connection, policy),
+        "quarantined": _quarantined(connection, policy),
+        "jobs": {
+            item.part: {"age_s": round(clock.real() - item.real_at, 3), "note": item.note}
+            for item in connection.execute(select(heartbeats))
+        },
+        "stale": stale,
+    }
+
+
+def versions(connection: Connection, settings: Settings, policy: str) -> list[str]:
+    """Return the versions that a policy can be sent to by hand: configured, seen in its log, or on its route."""
+    configured = settings.policy[policy]
+    split = connection.execute(select(routes.c.split).where(routes.c.policy == policy)).scalar_one_or_none()
+    logged = select(summaries.c.version).where(summaries.c.policy == policy).distinct()
+    seen = [*connection.execute(logged).scalars(), *json.loads(split or "{}")]
+    return sorted({configured.incumbent, configured.first_serving, *configured.fallbacks, *seen})
+
+
+def alerts_of(connection: Connection, policy: str | None = None, *, all_states: bool = False) -> list[dict[str, Any]]:
+    """Return alerts, worst first; without ``all_states`` those that are pending, firing or recovering."""
+    statement = select(alerts)
+    if policy is not None:
+        statement = statement.where(alerts.c.policy == policy)
+    if not all_states:
+        statement = statement.where(alerts.c.state.in_(("pending", "firing", "recovering")))
+    found = [dict(row._mapping) for row in connection.execute(statement)]
+    for item in found:
+        item["shown"] = _shown(item)
+        item["since"] = stamp(item["since"]) if item["since"] else None
+        item["judged_until"] = stamp(item["judged_until"]) if item["judged_until"] else None
+    return sorted(found, key=lambda item: (-RANK[item["shown"]], item["since"] or "", item["trigger"], item["key"]))
+
+
+def stale_jobs(connection: Connection, settings: Settings, clock: Clock) -> dict[str, float | None]:
+    """Return jobs whose last sign of life is older than three intervals: its age in real seconds, None for never."""
+    seen = {row.part: row.real_at for row in connection.execute(select(heartbeats.c.part, heartbeats.c.real_at))}
+    stale: dict[str, float | None] = {}
+    for policy, configuration in settings.policy.items():
+        poll = configuration.source.poll if configuration.source else 10.0
+        last = seen.get(f"judge:{policy}")
+        if last is None:
+            stale[f"judge:{policy}"] = None
+        elif clock.real() - last > max(15.0, 3 * poll / clock.speed):
+            stale[f"judge:{policy}"] = round(clock.real() - last, 3)
+    return stale
+
+
+def _shown(alert: dict[str, Any]) -> str:
+    if alert["state"] == "firing":
+        return _FIRING[alert["severity"]]
+    if alert["state"] in {"pending", "recovering"}:
+        return "pending"
+    return _HEALTH.get(alert["health"], "healthy")
+
+
+def _state(found: list[dict[str, Any]], open_actions: list[dict[str, Any]], judged: bool, stopped: bool) -> str:
+    if open_actions:
+        return "rollback"
+    states = [item["shown"] for item in found]
+    if not judged:
+        states.append("insufficient")
+    if stopped:  # what was judged before the scheduler stopped says nothing about now
+        states.append("error")
+    return str(max(states, key=RANK.__getitem__))
+
+
+def _metrics(connection: Connection, settings: Settings, policy: str, version: str) -> list[dict[str, Any]]:
+    """Return the newest judged point of every trigger and key of the serving version."""
+    newest = (
+        select(verdicts.c.trigger, verdicts.c.key, verdicts.c.version, func.max(verdicts.c.start).label("start"))
+        .where(verdicts.c.policy == policy, verdicts.c.version.in_([version, "*"]))
+        .group_by(verdicts.c.trigger, verdicts.c.key, verdicts.c.version)
+        .subquery()
+    )
+    joined = select(verdicts).join(
+        newest,
+        (verdicts.c.trigger == newest.c.trigger)
+        & (verdicts.c.key == newest.c.key)
+        & (verdicts.c.version == newest.c.version)
+        & (verdicts.c.start == newest.c.start),
+    )
+    rows = connection.execute(joined.where(verdicts.c.policy == policy).order_by(verdicts.c.trigger, verdicts.c.key))
+    known = settings.triggers(policy)
+    return [
+        {
+            "trigger": row.trigger,
+            "metric": known[row.trigger].metric if row.trigger in known else None,
+            "key": row.key,
+            "window_end": stamp(row.end),
+            **{
+                name: getattr(row, name)
+                for name in ("state", "value", "stderr", "n", "statistic", "low", "high", "reason")
+            },
+        }
+        for row in rows
+    ]
+
+
+def _actions(connection: Connection, policy: str) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        select(*(actions.c[name] for name in _TOLD), actions.c.last_error, actions.c.requested)
+        .where(actions.c.policy == policy, actions.c.state.in_(_UNFINISHED))
+        .order_by(actions.c.generation.desc())
+    )
+    return [{**row._mapping, "requested": stamp(row.requested)} for row in rows]
+
+
+def _estimates(connection: Connection, policy: str) -> list[dict[str, Any]]:
+    newest = select(func.max(estimates.c.end)).where(estimates.c.policy == policy).scalar_subquery()
+    rows = connection.execute(select(estimates).where(estimates.c.policy == policy, estimates.c.end == newest))
+    return [
+        {**dict(row._mapping), "begin": stamp(row.begin), "end": stamp(row.end), "reasons": json.loads(row.reasons)}
+        for row in rows
+    ]
+
+
+def _quarantined(connection: Connection, policy: str) -> list[dict[str, Any]]:
+    """Return refused rows by field, with the newest one's reason: reasons quote values, so that few are the same."""
+    c = quarantine.c
+    by_field = (
+        select(func.count().label("rows"), func.max(c.id).label("newest")).where(c.policy == policy).group_by(c.field)
+    ).subquery()
+    named = select(c.field, c.reason, by_field.c.rows).join(by_field, c.id == by_field.c.newest)
+    found = connection.execute(named.order_by(by_field.c.rows.desc(), c.field))
+    return [{"field": row.field, "reason": row.reason, "rows": row.rows} for row in found]

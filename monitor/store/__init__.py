@@ -1,0 +1,1 @@
+"""Control state: tables, transactions and migrations."""

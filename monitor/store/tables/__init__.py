@@ -1,0 +1,48 @@
+"""The tables of the control state, a comment each: what a row means and who writes it.
+
+Times are seconds since 1970 UTC on the injected clock unless the name begins with ``real_``.
+"""
+
+from monitor.store.tables.acting import actions, events, incidents, routes
+from monitor.store.tables.base import metadata
+from monitor.store.tables.checklists import checklist_evidence, checklist_items, checklist_runs
+from monitor.store.tables.judging import alerts, baselines, estimates, transitions, verdicts
+from monitor.store.tables.logs import (
+    manifest,
+    policies,
+    quarantine,
+    single_events,
+    summaries,
+    traffic,
+    waiting_rewards,
+    watermarks,
+)
+from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
+
+__all__ = [
+    "actions",
+    "alerts",
+    "baselines",
+    "checklist_evidence",
+    "checklist_items",
+    "checklist_runs",
+    "estimates",
+    "events",
+    "heartbeats",
+    "idempotency",
+    "incidents",
+    "manifest",
+    "metadata",
+    "policies",
+    "quarantine",
+    "routes",
+    "single_events",
+    "slots",
+    "summaries",
+    "tokens",
+    "traffic",
+    "transitions",
+    "verdicts",
+    "waiting_rewards",
+    "watermarks",
+]

@@ -1,0 +1,167 @@
+"""One scheduled pass over one policy; live, backtest and demo run this and nothing else.
+
+1. pull new rows from the source after its watermark; validate; quarantine bad rows with a reason
+2. land what was accepted, drop duplicates, summarise (one transaction a chunk)
+3. seal the buckets that are closed and mature by now, and roll them up
+4. judge: build each trigger's Series from sealed windows; run its detector
+5. decide: write verdicts, alerts, transitions, actions and events in ONE transaction, with the slot's claim
+
+Delivery and confirmation are the action loop's (``monitor.actions``), which reads the rows written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, insert, update
+
+from monitor import buckets, decide, events, judge, plans, rollback, slots
+from monitor.clock import Clock
+from monitor.decide import Alert, Change
+from monitor.landing import Landing
+from monitor.pull import Pulled, pull
+from monitor.settings import Settings
+from monitor.single_events import judge_events
+from monitor.store.database import Database, DatabaseUnavailableError
+from monitor.store.tables import policies, verdicts
+from monitor.windows import Windows
+
+BUCKET = 60
+ATTEMPTS = 5  # judgements that others' writes may spoil before the pass is left to the next slot
+
+
+@dataclass
+class Parts:
+    """What a pass needs: configuration, state, time, and the caches that make it cheap."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    landing: Landing
+    windows: Windows = field(default_factory=Windows)
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What one pass did."""
+
+    policy: str
+    until: float
+    pulled: Pulled
+    windows: int
+    changes: tuple[Change, ...]
+    actions: tuple[str, ...]
+
+
+def tick(
+    parts: Parts, policy: str, until: float | Callable[[], float] | None = None, held: slots.Claim | None = None
+) -> Ticked:
+    """Run one pass as of ``until`` (seconds since 1970, default: the clock's now); deterministic in its input.
+
+    ``until`` may also be a function, which is asked once the new rows are in: whether a log is quiet is known then.
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        If the database is locked or away; nothing was judged, the next pass does it.
+    LostClaimError
+        If another worker took the slot over meanwhile; nothing was written by this one.
+    """
+    pulled = pull(parts.settings, parts.database, parts.landing, policy)
+    if callable(until):
+        until = until()
+    until = parts.clock.now() if until is None else until
+    parts.landing.recount(policy)  # a limit or candidate that changed in checkrein.toml
+    with parts.database.begin() as connection:
+        seal(connection, parts.settings, policy, until)
+    for _ in range(ATTEMPTS):
+        with parts.database.read() as connection:
+            plan, _baseline = plans.current_plan(connection, parts.settings, policy)
+            stored = decide.load(connection, policy)
+            found = judge.judge(connection, parts.settings, policy, plan, parts.windows, stored)
+        try:
+            with parts.database.begin() as connection:
+                moved = decide.changed(connection, policy, stored, found.alerts.values())
+                made = _write(connection, parts, policy, found, moved)
+                if held is not None:
+                    slots.finish(connection, parts.clock, held)
+        except decide.OvertakenError:
+            continue
+        return Ticked(policy, until, pulled, len(found.judged), tuple(found.changes), tuple(made))
+    raise DatabaseUnavailableError(
+        f"policy {policy}: others wrote first {ATTEMPTS} times in a row; the next pass judges"
+    )
+
+
+def tick_events(parts: Parts, policy: str) -> tuple[str, ...]:
+    """Judge single events (hard limits, irreversible actions) that landed since; called at once after each landing."""
+    with parts.database.begin() as connection:
+        decide.hold(connection, policy)
+        found = judge_events(connection, parts.settings, policy)
+        return tuple(_write(connection, parts, policy, found, list(found.alerts.values()))) if found.judged else ()
+
+
+def seal(connection: Connection, settings: Settings, policy: str, until: float) -> None:
+    """Close every bucket whose deadline (end + reward horizon + lateness) has passed by ``until``."""
+    mature = (until - settings.policy[policy].maturity) // BUCKET * BUCKET
+    windows = {int(trigger.window) for trigger in settings.triggers(policy).values()}
+    rollback.ensure_policy(connection, settings, policy)
+    connection.execute(
+        update(policies)
+        .where(policies.c.policy == policy, (policies.c.watch_from > until) | policies.c.watch_from.is_(None))
+        .values(watch_from=until)  # a pass as of an earlier time watches from then
+    )
+    buckets.seal(connection, policy, mature, windows)
+
+
+def _write(connection: Connection, parts: Parts, policy: str, found: judge.Judgement, moved: list[Alert]) -> list[str]:
+    """Write a judgement: verdicts (their key is unique), alerts, transitions, and an action per firing that acts."""
+    if found.judged:
+        connection.execute(insert(verdicts), [_verdict_row(policy, item, found, parts.clock) for item in found.judged])
+    decide.save(connection, parts.clock, moved, found.changes)
+    for alert in found.failed:
+        body = {"trigger": alert.trigger, "key": alert.key, "version": alert.version, "reason": alert.reason}
+        events.record(connection, parts.clock, "trigger.failed", policy, "checkrein", body)
+    made: list[str] = []
+    for change in found.changes:
+        body = {"trigger": change.alert.trigger, "key": change.alert.key, "version": change.alert.version}
+        body |= {"old": change.old, "new": change.alert.state, "reason": change.verdict.reason}
+        events.record(connection, parts.clock, "transition", policy, "checkrein", body)
+        final = found.alerts[change.alert.version, change.alert.trigger, change.alert.key]
+        fired = change.alert.state == "firing" and change.old != "recovering"
+        if fired and change.alert.severity == "rollback" and final.state == "firing":
+            made += _roll_back(connection, parts, change)
+    return made
+
+
+def _roll_back(connection: Connection, parts: Parts, change: Change) -> list[str]:
+    outcome = rollback.request(
+        connection,
+        parts.settings,
+        parts.clock,
+        change.alert.policy,
+        from_version=change.alert.version,
+        reason=change.verdict.reason,
+        trigger=change.alert.trigger,
+        actor="checkrein",
+        mode="automatic",
+    )
+    return list(outcome.actions)
+
+
+def _verdict_row(policy: str, item: judge.Judged, found: judge.Judgement, clock: Clock) -> dict[str, object]:
+    verdict = decide.plain(item.verdict)
+    return {
+        "policy": policy,
+        "version": item.version,
+        "trigger": item.trigger,
+        "key": item.key,
+        "start": item.start,
+        "end": item.end,
+        **verdict,
+        "value": None if item.value != item.value else item.value,
+        "stderr": None if item.stderr != item.stderr else item.stderr,
+        "baseline": found.baseline,
+        "judged": clock.now(),
+    }

@@ -1,0 +1,31 @@
+"""What the pages show: pure reads over the database that return dicts and frames, and never write."""
+
+from __future__ import annotations
+
+from monitor.views.alerts import alerts
+from monitor.views.candidates import candidates
+from monitor.views.drift import drift
+from monitor.views.markers import markers
+from monitor.views.overview import counts, newest_decisions, overview_row
+from monitor.views.readiness import readiness
+from monitor.views.runbook import runbook
+from monitor.views.series import series
+from monitor.views.situation import progress, situation
+from monitor.views.versions import Tokens, tokens
+
+__all__ = [
+    "Tokens",
+    "alerts",
+    "candidates",
+    "counts",
+    "drift",
+    "markers",
+    "newest_decisions",
+    "overview_row",
+    "progress",
+    "readiness",
+    "runbook",
+    "series",
+    "situation",
+    "tokens",
+]

@@ -1,0 +1,101 @@
+"""Confidence sequences: intervals that stay valid however often people look."""
+
+from __future__ import annotations
+
+import math
+
+from ope.ratio import Ratio
+
+# Effective rows at which the sequence is narrowest. It must not depend on the data, or the sequence is not valid.
+# Simulated on a bandit, a look every 100 rows from the first 100 on, 2,000 streams, nominal 5%: with 3,000 effective
+# rows 1 to 2% of streams ever miss when rewards are 0 or 1, and at most 5% when they are log-normal and the effective
+# share is a third; with 1,000 plain rows 12% miss in that last case. The price: 2.9 times the width of the normal
+# interval at 100 effective rows, 1.6 from 1,000 to 10,000, 1.9 at 1,000,000.
+TUNED_FOR = 3_000
+
+
+def mixture_boundary(clock: float, level: float = 0.95, tuned_for: float = TUNED_FOR) -> float:
+    r"""Return the squared normal-mixture boundary of a self-normalised sum.
+
+    .. math:: c_t = \frac{t \rho^2 + 1}{t \rho^2} \log \frac{t \rho^2 + 1}{\alpha^2}
+
+    With probability at least :math:`1 - \alpha` (asymptotically) no time t ever has
+    :math:`(\sum_i X_i)^2 > c_t \sum_i X_i^2`, for X of mean zero. The normal interval's counterpart is
+    :math:`z^2 = 3.84`, which is crossed sooner or later with probability one.
+
+    Parameters
+    ----------
+    clock
+        t: effective rows so far. Rows would do in the limit; effective rows keep heavy weights from starting it early.
+    level
+        :math:`1 - \alpha`.
+    tuned_for
+        t at which the boundary is tightest: :math:`\rho^2 = (-2 \log \alpha + \log(-2 \log \alpha) + 1) / t_*`.
+
+    Examples
+    --------
+    >>> round(mixture_boundary(3_000), 1), round(mixture_boundary(1_000_000), 1)
+    (9.2, 14.0)
+
+    References
+    ----------
+    Robbins (1970), Statistical methods related to the law of the iterated logarithm.
+    Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (2024), Time-uniform central limit theory and asymptotic confidence
+    sequences, theorem 2.2 and appendix B.2.
+    """
+    alpha = 1 - level
+    twice = -2 * math.log(alpha)
+    spread = clock * (twice + math.log(max(twice, 1.0)) + 1) / tuned_for
+    return (spread + 1) / spread * (math.log1p(spread) + twice)
+
+
+def anytime_interval(ratio: Ratio, clock: float, level: float = 0.95) -> tuple[float, float] | None:
+    r"""Return all values v that the data never contradicted, from sums alone.
+
+    With the symbols of ``Ratio``, the interval is every v with
+
+    .. math:: \Big(\sum_i (y_i - v m_i)\Big)^2 \le c_t \sum_i (y_i - v m_i)^2,
+
+    a quadratic in v whose roots are closed form (Fieller's set with a time-uniform boundary). The variance is the one
+    under v, not the one at the estimate, which is why few rows give a wide interval and not a narrow wrong one. It may
+    be evaluated at every bucket's end, in any order of rows inside the bucket.
+
+    The guarantee is **asymptotic**: exact for symmetric terms, and the limit as the first look moves to larger n
+    otherwise. With estimated propensities it is a description, not a guarantee.
+
+    Parameters
+    ----------
+    ratio
+        The sums of all rows so far.
+    clock
+        Effective rows so far.
+    level
+        Probability that the interval is right at all times at once.
+
+    Returns
+    -------
+    (low, high), or None where the set has no end yet (too few effective rows).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.random.default_rng(0).normal(0.5, 1.0, size=1000)
+    >>> total, squares = float(y.sum()), float(y @ y)
+    >>> low, high = anytime_interval(Ratio(1000, total, 1000, squares, total, 1000), clock=1000)
+    >>> round(low, 2), round(high, 2)
+    (0.35, 0.55)
+
+    References
+    ----------
+    Waudby-Smith et al. (2024), as above; Fieller (1954), Some problems in interval estimation.
+    """
+    if ratio.n < 2 or clock <= 0:
+        return None
+    c = mixture_boundary(clock, level)
+    square = ratio.mass * ratio.mass - c * ratio.mass_squares
+    half = ratio.total * ratio.mass - c * ratio.cross
+    constant = ratio.total * ratio.total - c * ratio.squares
+    if square <= 0:
+        return None
+    root = math.sqrt(max(half * half - square * constant, 0.0))
+    return (half - root) / square, (half + root) / square
