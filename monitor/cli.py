@@ -10,7 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from monitor.baseline import BaselineError
 from monitor.candidates import CandidateError
-from monitor.commands import governing, logs, looking, running, starting
+from monitor.commands import governing, logs, looking, replaying, running, starting, watching
 from monitor.commands.options import DONE, UNREACHABLE, USAGE, err
 from monitor.lake import LakeFullError
 from monitor.settings import ConfigurationError
@@ -34,9 +34,12 @@ for _command in (
     logs.ingest,
     logs.summarize,
     logs.estimate,
+    watching.watch,
     looking.status,
+    looking.why,
     looking.route,
     looking.rollback,
+    replaying.backtest,
 ):
     app.command()(_command)
 
