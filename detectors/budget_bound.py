@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from detectors.design_effect import DesignEffect, design_effect
+from detectors.exact_rate import design_of, not_a_rate
 from detectors.long_run_variance import MIN_WINDOWS
 from detectors.series import Floats, Series
 from detectors.verdict import State, Verdict
@@ -89,6 +89,7 @@ def scan(
     budget: float = 0.001,
     slack: float = 0.0005,
     alpha: float = 0.001,
+    run_length: float | None = None,
     subject: str = "Violation rate",
 ) -> list[Verdict]:
     """Fire when the evidence since the reset says that the rate of violations is above budget + slack.
@@ -111,6 +112,9 @@ def scan(
         Allowed rate and tolerance above it.
     alpha
         One over the guaranteed mean run length in windows.
+    run_length
+        The guaranteed mean run length itself, in place of ``alpha``: 1,000 windows of 15 minutes are ten days, so a
+        rule that rolls back takes it from its share of the false-rollback budget.
     subject
         What is measured, as the sentence names it.
 
@@ -123,7 +127,7 @@ def scan(
     Raises
     ------
     ValueError
-        If budget + slack is not below 1, or alpha is not a probability.
+        If budget + slack is not below 1, alpha is not a probability, or run_length is not above 1.
 
     Examples
     --------
@@ -133,7 +137,7 @@ def scan(
     >>> [v.state.value for v in verdicts[18:22]]
     ['ok', 'ok', 'ok', 'fire']
     """
-    return resume(series, None, budget=budget, slack=slack, alpha=alpha, subject=subject)[0]
+    return resume(series, None, budget=budget, slack=slack, alpha=alpha, run_length=run_length, subject=subject)[0]
 
 
 def resume(
@@ -143,6 +147,7 @@ def resume(
     budget: float = 0.001,
     slack: float = 0.0005,
     alpha: float = 0.001,
+    run_length: float | None = None,
     subject: str = "Violation rate",
 ) -> tuple[list[Verdict], Floats]:
     """Scan the windows that follow those of an earlier call, and return what the next one needs.
@@ -159,10 +164,14 @@ def resume(
     limit = max(budget + slack, 1e-9)
     if min(budget, slack) < 0 or limit >= 1:
         raise ValueError(f"budget = {budget} plus slack = {slack} must be a rate below 1")
+    if run_length is not None:
+        if not (math.isfinite(run_length) and run_length > 1):
+            raise ValueError(f"run_length = {run_length} must be a number of windows above 1")
+        alpha = 1 / run_length
     if not 0 < alpha < 1:
         raise ValueError(f"alpha = {alpha} must be a probability between 0 and 1")
-    answers = [_answer(series, t, subject) for t in range(len(series))]
-    design = _design(series.baseline)
+    answers = [not_a_rate(series, t, subject) or unreadable(series, t, 1, subject) for t in range(len(series))]
+    design = design_of(series.baseline)
     effective = [
         design.effective(float(n)) if answer is None else 0.0 for n, answer in zip(series.n, answers, strict=True)
     ]
@@ -178,9 +187,11 @@ def resume(
         if answer is not None:
             continue
         fires, n, bound = bool(path[t, at] >= wall), int(series.n[t]), lower_bound(limits, path[t], wall)
+        rate = float(series.value[t])
+        burn = f", {number(float(f'{rate / budget:.2g}'))} times the budget," if rate > budget > 0 else ""
         odds = number(math.exp(path[t, at])) if path[t, at] < math.log(1e6) else "over a million"
         reason = (
-            f"{subject} {percent(float(series.value[t]))} in this window of {rows(n)}; since the reset it is at least "
+            f"{subject} {percent(rate)}{burn} in this window of {rows(n)}; since the reset it is at least "
             f"{percent(bound)}, {'above' if fires else 'within'} its limit {terms}, with evidence {odds} to 1 "
             f"(fires at {number(1 / alpha)}).{note}"
         )
@@ -206,23 +217,3 @@ def lower_bound(limits: Floats, log_evidence: Floats, wall: float) -> float:
         return float(limits[last])
     part = (log_evidence[last] - wall) / (log_evidence[last] - log_evidence[last + 1])
     return float(limits[last] * (limits[last + 1] / limits[last]) ** part)
-
-
-def _answer(series: Series, t: int, subject: str) -> Verdict | None:
-    value, n = float(series.value[t]), int(series.n[t])
-    if n > 0 and math.isfinite(value) and not 0 <= value <= 1:
-        reason = f"{subject} {number(value)} is not a rate between 0 and 1, so it is not judged."
-        return Verdict(State.INSUFFICIENT, None, None, None, n, reason)
-    return unreadable(series, t, 1, subject)
-
-
-def _design(baseline: Series | None) -> DesignEffect:
-    if baseline is None:
-        return DesignEffect(np.ones(1), 0.0, 0)
-    good = (baseline.n > 0) & (baseline.value >= 0) & (baseline.value <= 1)
-    n = np.where(good, baseline.n, 0).astype(np.float64)
-    hits = np.where(good, baseline.value, 0.0) * n
-    share = hits.sum() / max(n.sum(), 1)
-    if np.sum(good) < MIN_WINDOWS or not 0 < share < 1:
-        return DesignEffect(np.ones(1), 0.0, int(np.sum(good)))
-    return design_effect(baseline.time, np.stack([hits, n - hits], axis=1), [share, 1 - share])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,7 +34,14 @@ class DesignEffect:
     def of_run(self, windows: int | None = None) -> float:
         """Return the design effect of so many windows in a row, all of the baseline for None; at least 1."""
         last = len(self.covariances) if windows is None else min(windows, len(self.covariances))
-        return max(1.0, bartlett(self.covariances[:last]))
+        if last not in self._runs:
+            self._runs[last] = max(1.0, bartlett(self.covariances[:last]))
+        return self._runs[last]
+
+    @cached_property
+    def _runs(self) -> dict[int, float]:
+        """Answers of ``of_run``: a scan asks for the same few lengths at each of its windows."""
+        return {}
 
     def effective(self, rows: float, windows: int = 1, pooled: int | None = None) -> float:
         """Return the independent rows that ``rows`` in ``windows`` windows are worth.

@@ -64,6 +64,16 @@ class Detector:
     settings: Mapping[str, Any] = field(default_factory=dict)
     resume: Callable[..., tuple[list[Verdict], Any]] | None = None
 
+    @property
+    def rolling(self) -> bool:
+        """Whether a window is compared with the windows just before it, and not with the frozen baseline.
+
+        >>> from detectors import DETECTORS
+        >>> DETECTORS["rolling_sigma"].rolling, DETECTORS["frozen_sigma"].rolling
+        (True, False)
+        """
+        return self.resume is None and self.lookback_from == "lookback"
+
     def before(self, **parameters: Any) -> int | None:
         """Return the windows before a judged one that must be in the series, None for all since the reset."""
         if self.lookback is None or not self.lookback_from:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 from detectors.series import Floats
 
@@ -14,6 +14,9 @@ APART = ("missing", "unseen")
 """Cells that are no bins: a reference has hardly any, so that they are tested apart and exactly."""
 
 _EXPECTED = 5.0
+
+_ODD = 0.05
+"""Share of the level that each of the odd cells gets: enough for exact tests, which see a fault with a few rows."""
 
 
 def groups(shares: ArrayLike, labels: Sequence[str], rows: float) -> NDArray[np.int64]:
@@ -59,13 +62,20 @@ def groups(shares: ArrayLike, labels: Sequence[str], rows: float) -> NDArray[np.
 
 
 def p_value(
-    window: ArrayLike, reference: ArrayLike, labels: Sequence[str], effective: float, reference_effective: float
+    window: ArrayLike,
+    reference: ArrayLike,
+    labels: Sequence[str],
+    effective: float,
+    reference_effective: float,
+    tail: Callable[[NDArray[np.int64], float], float | None] | None = None,
+    odd: ArrayLike = (),
 ) -> float:
     """Return the probability of so large a difference where nothing changed.
 
     The two-sample chi-square statistic on effective rows, sum (p - q)^2 / (pooled (1/n + 1/m)): ignoring the
     reference's size rejects 29% of equal pairs at a nominal 5% where n = m. Missing and unseen cells are tested apart
-    by Fisher's exact test (more than in the reference); the smallest p counts, times the number of tests (Bonferroni).
+    by Fisher's exact test (more than in the reference), each at a twentieth of the level, the bins at the rest of it:
+    with equal shares the discreteness of tests on few rows would leave half of the level unused.
 
     Parameters
     ----------
@@ -77,6 +87,11 @@ def p_value(
         Names of the cells; see ``groups``.
     effective, reference_effective
         Independent rows that the window and the reference are worth.
+    tail
+        (groups, statistic) -> p of the bins where rows are correlated (detectors.blocks); None, or where it answers
+        None, for the chi-square distribution.
+    odd
+        How many times fewer rows each cell is worth than the whole, shape (cells,); empty for as many.
 
     References
     ----------
@@ -91,26 +106,44 @@ def p_value(
     1.0
     """
     counts, share = np.asarray(window, np.float64), np.asarray(reference, np.float64)
+    worth_less = np.asarray(odd, np.float64)
     total = float(counts.sum())
     if total <= 0 or effective < 1 or reference_effective < 1:
         return 1.0
-    found = []
+    found, bins = [], 1.0 - _ODD * sum(name in APART for name in labels)
     for i, name in enumerate(labels):
         if name in APART and counts[i] > 0:
-            hits, past = round(counts[i] / total * effective), round(share[i] * reference_effective)
-            whole = round(effective) + round(reference_effective)
-            found.append(float(stats.hypergeom.sf(hits - 1, whole, hits + past, round(effective))))
+            fewer = float(worth_less[i]) if len(worth_less) else 1.0
+            now_and_then = float(counts[i]) / total, float(share[i])
+            found.append(_more(*now_and_then, effective / fewer, reference_effective / fewer) / _ODD)
     group = groups(share, labels, min(effective, reference_effective))
     inside = group >= 0
     present, past_present = float(counts[inside].sum()) / total, float(share[inside].sum())
-    if present > 0 and past_present > 0 and int(group.max()) >= 1:
+    if present > 0 and past_present <= 0:  # values where the reference has none at all
+        found.append(_more(present, 0.0, effective, reference_effective) / bins)
+    elif present > 0 and int(group.max()) < 1:
+        # The reference has one value only (or hardly any other): what lies beside it is tested exactly too.
+        beside = inside & (np.arange(len(share)) != int(np.argmax(np.where(inside, share, -1.0))))
+        outside = float(counts[beside].sum()) / total / present, float(share[beside].sum()) / past_present
+        found.append(_more(*outside, effective * present, reference_effective * past_present) / bins)
+    elif present > 0:
         now = np.bincount(group[inside], counts[inside]) / (present * total)
         then = np.bincount(group[inside], share[inside]) / past_present
-        found.append(_chi_square(now, then, effective * present, reference_effective * past_present))
-    return min(1.0, len(found) * min(found)) if found else 1.0
+        statistic = _statistic(now, then, effective * present, reference_effective * past_present)
+        p = None if tail is None else tail(group, statistic)
+        found.append((float(special.chdtrc(len(now) - 1, statistic)) if p is None else p) / bins)
+    return min(1.0, *found) if found else 1.0
 
 
-def _chi_square(now: Floats, then: Floats, n: float, m: float) -> float:
+def _more(now: float, then: float, effective: float, reference_effective: float) -> float:
+    """Return the p-value of Fisher's exact test that a share has grown."""
+    n, m = round(effective), round(reference_effective)
+    hits, past = round(now * n), round(then * m)
+    if hits * m <= past * n:  # it has not, and p is far above any level
+        return 1.0
+    return float(stats.hypergeom.sf(hits - 1, n + m, hits + past, n))
+
+
+def _statistic(now: Floats, then: Floats, n: float, m: float) -> float:
     pooled = (n * now + m * then) / (n + m)
-    statistic = float(np.sum((now - then) ** 2 / np.where(pooled > 0, pooled, 1.0)) / (1 / n + 1 / m))
-    return float(stats.chi2.sf(statistic, len(now) - 1))
+    return float(np.sum((now - then) ** 2 / np.where(pooled > 0, pooled, 1.0)) / (1 / n + 1 / m))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from detectors.blocks import CORRELATED, Blocks
 from detectors.homogeneity import p_value
 from detectors.reference_histogram import Reference, reference
 from detectors.series import Series
@@ -101,7 +102,8 @@ def scan(
     -------
     list of Verdict
         ``statistic`` is the debiased divergence in bits, ``high`` the threshold, ``n`` the rows compared. Effective
-        rows are rows over the design effect of the baseline's ordered windows (detectors.design_effect).
+        rows are rows over the design effect of the baseline's ordered windows (detectors.design_effect). ``p`` is given
+        with ``alpha``: by chi-square where rows are independent, by block permutation (detectors.blocks) where not.
 
     Examples
     --------
@@ -115,6 +117,7 @@ def scan(
     ['ok', 'fire']
     """
     past = reference(series, season, min_n)
+    blocks = None if isinstance(past, str) else Blocks(series, past)
     verdicts = []
     for t in range(len(series)):
         n = max(0, int(series.n[t]))
@@ -122,11 +125,19 @@ def scan(
             what = "no decisions" if n == 0 else f"{rows(n)} but no histogram"
             reason = f"{subject} cannot be judged: the window has {what}."
             verdict = Verdict(State.NO_DATA, None, None, None, n, reason)
-        elif isinstance(past, str):
+        elif isinstance(past, str) or blocks is None:
             verdict = Verdict(State.INSUFFICIENT, None, None, None, n, f"{subject} is not judged: {past}.")
         else:
             verdict = _judge(
-                series, t, past, threshold=threshold, alpha=alpha, min_n=min_n, pool=max(1, pool), subject=subject
+                series,
+                t,
+                past,
+                blocks,
+                threshold=threshold,
+                alpha=alpha,
+                min_n=min_n,
+                pool=max(1, pool),
+                subject=subject,
             )
         verdicts.append(verdict)
     return verdicts
@@ -136,6 +147,7 @@ def _judge(
     series: Series,
     at: int,
     past: Reference,
+    blocks: Blocks,
     *,
     threshold: float,
     alpha: float | None,
@@ -156,10 +168,15 @@ def _judge(
         reason += f"{needed:,} are needed ({min_n} for each of {past.cells} cells)."
         return Verdict(State.INSUFFICIENT, None, None, None, total, reason)
     shares, size = past.mixture(part, series.time[at + 1 - length : at + 1])
+    if size <= 0:
+        reason = f"{subject} is not judged: the baseline has too few rows at this hour, {needed:,} effective ones are "
+        return Verdict(State.INSUFFICIENT, None, None, None, total, f"{reason}needed ({min_n} for each cell).")
     seen = part.sum(axis=0)
     bias = js_bias(int(np.sum((seen > 0) | (shares > 0))), effective, size)
     bits = max(0.0, js_divergence(seen, shares) - bias)
-    p = p_value(seen, shares, series.labels, effective, size)
+    correlated = past.design.of_run(length) > CORRELATED
+    tail = (lambda group, statistic: blocks.p(length, group, statistic)) if correlated else None
+    p = p_value(seen, shares, series.labels, effective, size, tail, past.odd)
     above = bits > threshold
     fires = above and (alpha is None or p <= alpha)
     chance = "p below 1e-15" if p < 1e-15 else f"p = {p:.2g}"
@@ -174,4 +191,5 @@ def _judge(
         parts.append(f"The last {length} windows were taken together.")
     if past.note:
         parts.append(f"{past.note[0].upper()}{past.note[1:]}.")
-    return Verdict(State.FIRE if fires else State.OK, bits, None, threshold, total, " ".join(parts))
+    state = State.FIRE if fires else State.OK
+    return Verdict(state, bits, None, threshold, total, " ".join(parts), None if alpha is None else p)

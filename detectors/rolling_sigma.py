@@ -70,6 +70,8 @@ def scan(
     least_effect(min_effect, 0.0)
     needed = max(2, math.ceil(lookback / 2))
     counted = (series.n >= max(min_n, 1)) & readable(series.value)
+    if series.held:
+        counted &= np.array([not reason for reason in series.held])
     verdicts = []
     for t in range(len(series)):
         answer = unreadable(series, t, min_n, subject)

@@ -14,7 +14,7 @@ from detectors.wording import readable
 SLOTS = {"none": 1, "hour_of_day": 24, "hour_of_week": 168}
 _DAY = 86_400.0
 _NEEDED = {"hour_of_day": 3 * _DAY, "hour_of_week": 21 * _DAY}
-_WORDS = {"none": "no season", "hour_of_day": "hour of day", "hour_of_week": "hour of week"}
+WORDS = {"none": "no season", "hour_of_day": "hour of day", "hour_of_week": "hour of week"}
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def usable(time: ArrayLike, season: str) -> tuple[str, str]:
     if chosen == season:
         return season, ""
     days = f"{covered / _DAY:.3g}"
-    note = f"the baseline covers {days} days, {_WORDS[season]} needs {_NEEDED[season] / _DAY:.0f}: "
-    return chosen, f"{note}{_WORDS[chosen]} is used"
+    note = f"the baseline covers {days} days, {WORDS[season]} needs {_NEEDED[season] / _DAY:.0f}: "
+    return chosen, f"{note}{WORDS[chosen]} is used"
 
 
 def expectation(baseline_time: ArrayLike, baseline_value: ArrayLike, time: ArrayLike, season: str) -> Expectation:

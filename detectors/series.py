@@ -40,6 +40,14 @@ class Series:
         The same metric over the frozen reference span, or None where none is frozen yet.
     counts
         Optional (T, bins) matrix of counts, for metrics that are distributions.
+    labels
+        Names of the bins.
+    vectors
+        Optional (T, steps) matrix, for metrics that are profiles: the mean reward at each step of an episode, over the
+        ``n`` episodes of a window.
+    held
+        Why a window must not be judged, "" where it may be, length T; empty where all may be. Every detector answers
+        INSUFFICIENT for it, with this reason, and keeps it out of what it cumulates.
 
     Raises
     ------
@@ -60,17 +68,25 @@ class Series:
     baseline: Series | None = None
     counts: Counts | None = None
     labels: tuple[str, ...] = field(default=())
+    vectors: Floats | None = None
+    held: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, dtype in (("time", np.float64), ("value", np.float64), ("stderr", np.float64), ("n", np.int64)):
             object.__setattr__(self, name, _frozen(getattr(self, name), dtype))
         if self.counts is not None:
             object.__setattr__(self, "counts", _frozen(self.counts, np.int64))
+        if self.vectors is not None:
+            object.__setattr__(self, "vectors", _frozen(self.vectors, np.float64))
         lengths = {len(self.time), len(self.value), len(self.stderr), len(self.n)}
         if self.counts is not None:
             lengths.add(len(self.counts))
+        if self.vectors is not None:
+            lengths.add(len(self.vectors))
+        if self.held:
+            lengths.add(len(self.held))
         if len(lengths) != 1:
-            raise ValueError(f"time, value, stderr, n and counts must have one length, got {sorted(lengths)}")
+            raise ValueError(f"time, value, stderr, n, counts and vectors must have one length, got {sorted(lengths)}")
         if len(self.time) > 1 and not bool(np.all(np.diff(self.time) > 0)):
             raise ValueError("time must increase strictly: sort the windows and merge those of equal start")
 
@@ -88,4 +104,6 @@ class Series:
             self.baseline,
             None if self.counts is None else self.counts[part],
             self.labels,
+            None if self.vectors is None else self.vectors[part],
+            self.held[part],
         )

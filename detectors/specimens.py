@@ -114,6 +114,64 @@ def volume(usual: float, last: float) -> Specimen:
     return draw
 
 
+def rising(healthy: float, slope: float = 0.0) -> Specimen:
+    """Daily rates in 50,000 rows, with noise of a fifth from day to day, that rise by ``slope`` a day.
+
+    Examples
+    --------
+    >>> rising(0.001)(np.random.default_rng(0)).n[0]
+    np.int64(50000)
+    """
+
+    def draw(rng: Generator) -> Series:
+        rate = healthy * np.exp(rng.normal(0.0, 0.2, _LENGTH)) + slope * np.arange(_LENGTH)
+        value, n = rng.binomial(50_000, rate) / 50_000, np.full(_LENGTH, 50_000)
+        return Series(np.asarray(np.arange(_LENGTH) * 86_400.0), value, np.sqrt(value / n), n)
+
+    return draw
+
+
+def episodes(drop: float = 0.0) -> Specimen:
+    """One episode of six steps a window, each step noisier than the one before; the last 20 pay less at every step.
+
+    Examples
+    --------
+    >>> episodes()(np.random.default_rng(0)).vectors.shape
+    (60, 6)
+    """
+
+    def draw(rng: Generator) -> Series:
+        noise, shared = 0.1 * 2.0 ** np.arange(6), rng.normal(size=(_BASELINE + _LENGTH, 1))
+        rewards = 1.0 + noise * (0.6 * shared + 0.8 * rng.normal(size=(_BASELINE + _LENGTH, 6)))
+        rewards[-20:] -= drop
+        total, n = rewards.sum(axis=1), np.ones(_BASELINE + _LENGTH, np.int64)
+        parts = [(0, slice(0, _BASELINE)), (_BASELINE, slice(_BASELINE, None))]
+        base, now = (
+            Series(_times(first, len(total[part])), total[part], 0 * total[part], n[part], vectors=rewards[part])
+            for first, part in parts
+        )
+        return replace(now, baseline=base)
+
+    return draw
+
+
+def delays(late: str = "") -> Specimen:
+    """Mean delays of rewards, in seconds; the last six windows are held for the reason ``late``.
+
+    Examples
+    --------
+    >>> delays("rewards take 3 h")(np.random.default_rng(0)).held[-1]
+    'rewards take 3 h'
+    """
+
+    def draw(rng: Generator) -> Series:
+        value, n = rng.normal(3600.0, 100.0, _LENGTH), np.full(_LENGTH, 50)
+        held = (*[""] * (_LENGTH - 6), *[late] * 6) if late else ()
+        return Series(_times(_BASELINE, _LENGTH), value, np.full(_LENGTH, 90.0), n, held=held)
+
+    return draw
+
+
 def later(series: Series) -> Series:
     """Move every window by four weeks: only order and season may matter.
 

@@ -34,6 +34,9 @@ class Verdict:
         Rows behind the statistic.
     reason
         A sentence that a tired person understands.
+    p
+        Probability of so large a statistic where nothing changed, where the rule asks for one (``alpha``). Whoever
+        judges several series of one rule together controls their common level with it (monitor.discoveries).
 
     Examples
     --------
@@ -47,3 +50,4 @@ class Verdict:
     high: float | None
     n: int
     reason: str
+    p: float | None = None

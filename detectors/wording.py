@@ -116,9 +116,11 @@ def unreadable(series: Series, at: int, min_n: int, subject: str) -> Verdict | N
     if n <= 0:
         reason = f"{subject} cannot be judged: the window has no decisions."
         return Verdict(State.NO_DATA, None, None, None, 0, reason)
-    if not readable(series.value[at]):
+    if not abs(float(series.value[at])) <= 1e100:  # readable(), for one number
         reason = f"{subject} cannot be judged: the window has {rows(n)} but no value that is a number."
         return Verdict(State.NO_DATA, None, None, None, n, reason)
+    if series.held and series.held[at]:
+        return Verdict(State.INSUFFICIENT, None, None, None, n, f"{subject} is not judged: {series.held[at]}.")
     if n < min_n:
         reason = f"{subject} is not judged on {rows(n)}: at least {min_n:,} are needed."
         return Verdict(State.INSUFFICIENT, None, None, None, n, reason)

@@ -207,7 +207,7 @@ def test_its_parameters_are_those_of_its_scan_and_all_have_defaults(detector: De
 
 
 def test_the_shipped_triggers_name_detectors_and_parameters_that_exist() -> None:
-    rules = {"metric", "detector", "window", "for", "clear", "severity", "runbook", "enabled"}
+    rules = {"metric", "detector", "window", "for", "clear", "severity", "runbook", "enabled", "segment"}
     for name, trigger in shipped_triggers().items():
         detector = DETECTORS[trigger["detector"]]
         given = {key: value for key, value in trigger.items() if key not in rules}
@@ -225,3 +225,17 @@ def test_a_detector_that_looks_ahead_breaks_the_law_of_replay() -> None:
     law: Callable[..., None] = test_live_equals_replayed
     with pytest.raises(AssertionError):
         law(broken, False)
+
+
+# Those that may judge rewards; a law for all would ask it of what no reward goes into.
+REWARDS = ("frozen_sigma", "rolling_sigma", "shiryaev_roberts", "e_detector", "limit", "trend", "dip", "episodic")
+
+
+@pytest.mark.parametrize("name", REWARDS)
+def test_a_window_that_is_held_is_insufficient_and_says_why(name: str) -> None:
+    detector = DETECTORS[name]
+    series = fault(detector)
+    held = replace(series, held=("",) * (len(series) - 6) + ("rewards come late",) * 6)
+    verdicts = judge(detector, held)
+    assert {v.state for v in verdicts[-6:]} == {State.INSUFFICIENT}
+    assert verdicts[-1].reason.endswith("is not judged: rewards come late.")
