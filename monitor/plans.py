@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
+from monitor.candidates.fingerprint import fingerprint
 from monitor.settings import Settings
 from monitor.store.tables import baselines
 from monitor.summaries.plan import Limit, Plan
+from monitor.tracking import NOVELTY, configured
 
 
 def configured_plan(settings: Settings, policy: str) -> Plan:
@@ -20,21 +22,24 @@ def configured_plan(settings: Settings, policy: str) -> Plan:
     (Limit(name='cap', cost='spend', limit=2.0, hard=False),)
     """
     configuration = settings.policy[policy]
-    return Plan(
+    plan = Plan(
         actions=configuration.actions,
         constraints=tuple(
             Limit(name, one.cost, one.limit, one.hard) for name, one in sorted(configuration.constraint.items())
         ),
         candidates=tuple(sorted(configuration.candidate)),
+        scored_by=tuple(fingerprint(one, settings.base) for _name, one in sorted(configuration.candidate.items())),
         reward_if_absent=configuration.reward_if_absent,
     )
+    return configured(plan, configuration)
 
 
 def current_plan(connection: Connection, settings: Settings, policy: str) -> tuple[Plan, int | None]:
     """Return a policy's plan and the id of the baseline that its bins come from, None before one is frozen.
 
     Constraints, candidates and what an absent reward means follow the configuration, so that a corrected limit
-    counts at once; reference bins stay as they were frozen. Actions that the configuration does not list are those
+    counts at once; reference bins stay as they were frozen, and so does what the reference taught about the columns
+    whose numbers are tracked. Actions that the configuration does not list are those
     that the baseline learned.
     """
     plan = configured_plan(settings, policy)
@@ -44,4 +49,15 @@ def current_plan(connection: Connection, settings: Settings, policy: str) -> tup
         return plan, None
     frozen = Plan.from_json(row.plan)
     actions = plan.actions or frozen.actions
-    return replace(plan, actions=actions, features=frozen.features, reward_edges=frozen.reward_edges), row.id
+    novel = settings.policy[policy].metrics.novelty
+    plan = replace(
+        plan,
+        actions=actions,
+        features=frozen.features,
+        reward_edges=frozen.reward_edges,
+        columns=tuple(name for name in frozen.columns if novel or name != NOVELTY),
+        learned=frozen.learned,
+        segments=frozen.segments,
+        novelty=frozen.novelty if novel else "",
+    )
+    return configured(plan, settings.policy[policy]), row.id

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.summaries import SUMMARIES, BucketSummary, Feature, Limit, Plan, Summary, merge
+from monitor.summaries import SUMMARIES, BucketSummary, Feature, Limit, Plan, Summary, Tracked, merge
 from monitor.summaries.envelope import FORMAT
+from monitor.summaries.formulas import FORMULAS
 
 PLAN = Plan(
     actions=("hold", "cool", "3"),
@@ -27,12 +28,29 @@ PLAN = Plan(
     ),
     reward_edges=(-1.0, 0.0, 0.5, 2.0),
     candidates=("new", "old"),
+    tracked=(
+        Tracked("latency", "column", ("latency_ms",), (), (0.0, 10.0, 100.0)),
+        Tracked("slow", "above", ("latency_ms",), (50.0,)),
+        Tracked("episodes", "begins", ("step",), (0.0,)),
+        Tracked("return", "discounted", ("reward", "step"), (0.5, 0.0)),
+        Tracked("error", "error", ("q_value", "reward")),
+        Tracked("error/1", "error_between", ("q_value", "reward"), (0.0, 1.0)),
+        Tracked("error/episode", "episode_error", ("q_value", "reward", "step"), (0.9, 0.0)),
+        Tracked("residual", "residual", ("reward", "outcome.sales"), (0.1, 2.0)),
+        Tracked("product", "product", ("reward", "outcome.sales")),
+        Tracked("known", "where", ("reward", "outcome.sales"), (), (-1.0, 0.0, 1.0)),
+        Tracked("first", "element", ("aim",), (0.0,), (0.0, 0.5, 1.0)),
+        Tracked("bound", "at_bounds", ("aim",), (1.0, 0.0, 1.0)),
+        Tracked("distance", "distance", ("aim", "proposed_aim")),
+        Tracked("absent", "column", ("score.novelty",), (), (0.0, 1.0)),
+    ),
 )
 KINDS: dict[str, type[Summary]] = {**SUMMARIES, "bucket": BucketSummary}
 every_summary = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
 special = st.sampled_from([None, math.nan, math.inf, -math.inf, 0.0, -0.0, 0.5, 1.0, -1.0, 2.0, 1e-310])
 number = special | st.floats(-1e6, 1e6)
+vector = st.none() | st.lists(st.sampled_from([0.0, 0.25, 1.0, 2.0]), max_size=3)
 row = st.fixed_dictionaries(
     {
         "reward": number,
@@ -48,13 +66,22 @@ row = st.fixed_dictionaries(
         "irreversible": st.sampled_from([True, False, None]),
         "shield": st.sampled_from([None, "false", "clipped"]),
         "proposed_action": st.sampled_from([None, "hold", "cool"]),
+        "latency_ms": number,
+        "step": st.sampled_from([None, 0.0, 1.0, 2.0]),
+        "q_value": number,
+        "outcome.sales": number,
+        "aim": vector,
+        "proposed_aim": vector,
     }
 )
-FLOATS = "reward propensity cost.excess cost.harm state.load state.flat pi.new pi.old"
+FLOATS = (
+    "reward propensity cost.excess cost.harm state.load state.flat pi.new pi.old latency_ms step q_value outcome.sales"
+)
 SCHEMA = pa.schema(
     [(name, pa.float64()) for name in re.findall(r"\S+", FLOATS)]
     + [(name, pa.string()) for name in ("action", "state.mode", "shield", "proposed_action")]
     + [("irreversible", pa.bool_())]
+    + [(name, pa.list_(pa.float64())) for name in ("aim", "proposed_aim")]
 )
 quick = functools.partial(settings, deadline=None, derandomize=True)
 
@@ -73,8 +100,8 @@ def assert_same(a: Summary, b: Summary, scale: Summary) -> None:
     for name in ("counts", "low", "high", "keys", "weights"):
         np.testing.assert_array_equal(getattr(a.parts, name), getattr(b.parts, name), err_msg=name)
     assert np.all(np.abs(a.parts.sums - b.parts.sums) <= 1e-9 * scale.parts.sums)
-    half = len(a.parts.compensated) // 2
-    np.testing.assert_allclose(a.parts.compensated[:half], b.parts.compensated[:half], rtol=1e-9, atol=0)
+    high_a, high_b = (one.parts.compensated.reshape(-1, 2, 2)[:, 0] for one in (a, b))
+    np.testing.assert_allclose(high_a, high_b, rtol=1e-9, atol=0)
 
 
 @every_summary
@@ -178,6 +205,10 @@ def test_its_numbers_are_frozen(kind: type[Summary]) -> None:
     for summary in (kind(), kind.of(table([]), PLAN), kind.from_bytes(kind.of(table([]), PLAN).to_bytes())):
         for summed in (summary, summary + summary):
             assert not any(array.flags.writeable for array in summed.parts)
+
+
+def test_every_formula_is_tried_by_the_laws() -> None:
+    assert {one.formula for one in PLAN.tracked} == set(FORMULAS)
 
 
 @quick(max_examples=25)

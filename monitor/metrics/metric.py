@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -45,9 +46,12 @@ class Metric:
     scope
         "version": one series per policy version; "policy": all live traffic of the policy together.
     event
-        Whether single decisions are judged as they arrive instead of mature windows.
+        Whether something else than mature windows of buckets is judged: single decisions as they arrive, or what
+        became of the other triggers.
     needs
         Roles of the log without which the metric has nothing to say.
+    optional
+        Whether few logs have what it needs, so that its absence is worth half a line and not a warning.
     """
 
     title: str
@@ -58,6 +62,7 @@ class Metric:
     scope: Literal["version", "policy"] = "version"
     event: bool = False
     needs: tuple[str, ...] = ()
+    optional: bool = False
 
     def subject(self, key: str) -> str:
         """Return the words that begin a sentence about one series of it."""
@@ -68,3 +73,15 @@ class Metric:
 def one(_plan: Plan) -> tuple[str, ...]:
     """Return the single key of a metric that has one series only."""
     return ("",)
+
+
+def share(count: int, n: int) -> Point:
+    """Return a share with its binomial standard error.
+
+    >>> share(1, 4)
+    Point(value=0.25, stderr=0.21650635094610965, n=4, counts=None)
+    """
+    if n == 0:
+        return NOTHING
+    p = count / n
+    return Point(p, math.sqrt(p * (1 - p) / n), n)

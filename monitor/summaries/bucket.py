@@ -12,6 +12,7 @@ from monitor.summaries.layout import Layout
 from monitor.summaries.moments import Moments
 from monitor.summaries.quantiles import Quantiles
 from monitor.summaries.tallies import Tallies
+from monitor.summaries.tracked import TrackedValues
 from monitor.summaries.violations import Violations
 from monitor.summaries.weights import WeightedSums
 
@@ -24,6 +25,7 @@ SUMMARIES: dict[str, type[Summary]] = {
     "features": Features,
     "actions": Actions,
     "candidates": WeightedSums,
+    "tracked": TrackedValues,
 }
 
 

@@ -1,7 +1,7 @@
 """Summaries as bytes: a checked header, then one zstd frame of plain numbers. Nothing is ever unpickled.
 
 Layout, little-endian: "CRS", format, CRC-32 of all that follows, kind, bytes an integer takes, plan digest, the
-eight counts of the Layout, number of sparse cells; then, compressed, the floats, the integers (in the fewest bytes
+ten counts of the Layout, number of sparse cells; then, compressed, the floats, the integers (in the fewest bytes
 that hold the largest) and the steps between sparse cells (uint32).
 """
 
@@ -18,10 +18,10 @@ import pyarrow as pa
 from monitor.summaries.layout import Layout
 from monitor.summaries.parts import Parts, frozen
 
-FORMAT = 1
+FORMAT = 2  # 2: tracked values
 _MAGIC = b"CRS"
 _HEAD = struct.Struct("<3sBI")  # what is read before anything is believed
-_BODY = struct.Struct("<BB8sHHBIHIIH")  # kind, width, digest, layout
+_BODY = struct.Struct("<BB8sHHBIHIIHIH")  # kind, width, digest, layout
 _KEYS = struct.Struct("<I")
 START = _HEAD.size + _BODY.size + _KEYS.size
 _MAX_BYTES = 1 << 28  # no honest summary comes near; a forged length must not allocate the machine

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from monitor.summaries.columns import Codes, codes, differ, flags, numbers
 from monitor.summaries.engine import engine
+from monitor.summaries.formulas import values_of
 from monitor.summaries.layout import TALLIES, Layout
 from monitor.summaries.parts import Floats, Ints, Parts, add_sparse, frozen
 from monitor.summaries.plan import Feature, Plan
@@ -87,6 +88,14 @@ def fill(
     return matrices._replace(codes=sparse[0], weights=sparse[1])
 
 
+def fill_features(table: pa.Table, plan: Plan) -> Ints:
+    """Count the features of all rows, and nothing else; shape (cells,). A third less work than ``fill``."""
+    counts = np.zeros((1, Layout.of(plan).cells), np.int64)
+    for batch in _batches(table) if table.num_rows else []:
+        _features(batch, plan, frozen(np.zeros(batch.num_rows, np.int32)), counts, 0, engine())
+    return frozen(counts[0])
+
+
 def _batches(table: pa.Table) -> list[pa.RecordBatch]:
     batches = table.to_batches(max_chunksize=BATCH_ROWS)
     if len(batches) > 4 + 4 * table.num_rows // BATCH_ROWS:  # many small chunks: each costs a call a column
@@ -99,7 +108,7 @@ def _fill_batch(
 ) -> tuple[Ints, Ints]:
     reward = _tally(batch, plan, group, into.counts, late)
     at = layout.span("reward", "counts").start
-    kernels.reward_moments(reward, group, into.counts, at, into.compensated, into.low[:, 0], into.high[:, 0])
+    kernels.reward_moments(reward, group, into.counts, at, into.compensated, 0, into.low, into.high, 0)
     if plan.reward_edges:
         edges, places = _edges(plan.reward_edges)
         kernels.bin_values(reward, group, edges, places, into.counts, layout.span("histogram", "counts").start)
@@ -108,20 +117,25 @@ def _fill_batch(
     for k, limit in enumerate(plan.constraints):
         cost = numbers(batch, f"cost.{limit.cost}")
         kernels.violations(cost, float(limit.limit), group, into.counts, at + 4 * k, into.sums, column + 2 * k)
-    at = layout.span("cells", "counts").start
-    for feature in plan.features:
-        name, width = f"state.{feature.name}", len(feature.cells)
-        if feature.category:
-            kernels.count_codes(codes(batch, name, feature.levels), group, into.counts, at, width)
-        else:
-            edges, places = _feature_edges(feature)
-            kernels.bin_values(numbers(batch, name), group, edges, places, into.counts, at)
-        at += width
+    _features(batch, plan, group, into.counts, layout.span("cells", "counts").start, kernels)
     action = np.minimum(codes(batch, "action", plan.actions), np.int32(len(plan.actions)))  # missing is other too
     at = layout.span("actions", "counts").start
     kernels.count_codes(frozen(action), group, into.counts, at, len(plan.actions) + 1)
+    if plan.tracked:
+        _track(batch, plan, layout, group, into, reward, kernels)
     found: tuple[Ints, Ints] = kernels.quantile_cells(reward, group, len(into.counts))
     return found
+
+
+def _features(batch: pa.RecordBatch, plan: Plan, group: Codes, counts: Ints, at: int, kernels: ModuleType) -> None:
+    for feature in plan.features:
+        name, width = f"state.{feature.name}", len(feature.cells)
+        if feature.category:
+            kernels.count_codes(codes(batch, name, feature.levels), group, counts, at, width)
+        else:
+            edges, places = _feature_edges(feature)
+            kernels.bin_values(numbers(batch, name), group, edges, places, counts, at)
+        at += width
 
 
 def _tally(batch: pa.RecordBatch, plan: Plan, group: Codes, counts: Ints, late: bool) -> Floats:
@@ -171,6 +185,23 @@ def _propensities(
     for i, candidate in enumerate(plan.candidates):
         pi = numbers(batch, f"pi.{candidate}")
         kernels.weigh(pi, usable, reward, group, into.counts, at + i, into.sums, column + 7 * i, into.high, place + i)
+
+
+def _track(
+    batch: pa.RecordBatch, plan: Plan, layout: Layout, group: Codes, into: Matrices, reward: Floats, kernels: ModuleType
+) -> None:
+    """Add the moments, and the cells where there are edges, of every tracked value."""
+    at, cell = layout.span("tracked", "counts").start, layout.span("tracked_cells", "counts").start
+    column = layout.span("tracked", "compensated").start
+    place = layout.span("tracked", "low").start  # the same in ``high``
+    for i, (one, values) in enumerate(values_of(batch, plan.tracked, reward)):
+        kernels.reward_moments(
+            values, group, into.counts, at + 4 * i, into.compensated, column + 4 * i, into.low, into.high, place + i
+        )
+        if one.edges:
+            edges, places = _edges(one.edges)
+            kernels.bin_values(values, group, edges, places, into.counts, cell)
+            cell += one.cells
 
 
 @lru_cache(maxsize=4096)

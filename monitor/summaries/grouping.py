@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from monitor.summaries.columns import Codes, codes
 from monitor.summaries.parts import Ints
+from monitor.summaries.plan import Segments
 
-SEGMENTS = ("", "arm=shadow")
+SHADOW = "arm=shadow"
+SEGMENTS = ("", SHADOW)
 
 
 class Groups(NamedTuple):
@@ -34,20 +36,54 @@ def group(table: pa.Table, resolution: int) -> Groups:
     """
     if not table.num_rows:
         return Groups(np.zeros(0, np.int32), [])
+    return _number(table, resolution, _shadow(table), SEGMENTS)
+
+
+def group_segments(table: pa.Table, resolution: int, segments: Segments) -> tuple[pa.Table, Groups]:
+    """Return the live rows that say which of the segments they are of, and number their groups.
+
+    Raises
+    ------
+    ValueError
+        As for ``group``.
+    """
+    name = f"segment.{segments.name}"
+    if name not in table.column_names or not table.num_rows:
+        return table.slice(0, 0), Groups(np.zeros(0, np.int32), [])
+    of = np.concatenate([codes(batch, name, segments.levels) for batch in table.select([name]).to_batches()])
+    there = of <= len(segments.levels)  # beyond: it does not say
+    shadow = _shadow(table)
+    if shadow is not None:
+        there &= ~shadow
+    if not there.all():
+        table, of = table.filter(pa.array(there)), of[there]
+    if not table.num_rows:
+        return table, Groups(np.zeros(0, np.int32), [])
+    return table, _number(table, resolution, of, segments.labels)
+
+
+def _shadow(table: pa.Table) -> NDArray[np.bool_] | None:
+    if "arm" not in table.column_names:
+        return None
+    arms = [codes(batch, "arm", ("shadow",)) for batch in table.select(["arm"]).to_batches()]
+    shadow: NDArray[np.bool_] = np.concatenate(arms) == 0
+    return shadow
+
+
+def _number(table: pa.Table, resolution: int, segment: NDArray[Any] | None, labels: tuple[str, ...]) -> Groups:
     bucket = _bucket(table, resolution)
     version, names = _versions(table.column("version"))
     code = (bucket - bucket.min()) * len(names) + version
-    code *= 2
-    if "arm" in table.column_names:
-        arms = [codes(batch, "arm", ("shadow",)) for batch in table.select(["arm"]).to_batches()]
-        code += np.concatenate(arms) == 0
+    code *= len(labels)
+    if segment is not None:
+        code += segment
     used, of = _ranks(code)
     first = int(bucket.min())
     keys = []
     for number in used.tolist():
-        place, shadow = divmod(number, 2)
+        place, which = divmod(number, len(labels))
         step, index = divmod(place, len(names))
-        keys.append((names[index], SEGMENTS[shadow], (first + step) * resolution))
+        keys.append((names[index], labels[which], (first + step) * resolution))
     return Groups(of, keys)
 
 

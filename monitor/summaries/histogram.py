@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 
 from monitor.summaries.base import Summary
-from monitor.summaries.parts import Ints
+from monitor.summaries.fill import fill_features
+from monitor.summaries.layout import Layout
+from monitor.summaries.parts import Ints, empty
+from monitor.summaries.plan import Plan
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,6 +61,12 @@ class Features(Summary):
 
     KIND: ClassVar[int] = 4
     FIELDS: ClassVar[tuple[str, ...]] = ("cells",)
+
+    @classmethod
+    def of(cls, table: pa.Table, plan: Plan) -> Self:
+        """Count the features of a canonical table, and none of its other columns."""
+        parts = empty(Layout.of(plan).only(cls.FIELDS))._replace(counts=fill_features(table, plan))
+        return cls(parts, Layout.of(plan).only(cls.FIELDS), plan.digest, plan)
 
     def counts(self, feature: str | int) -> Ints:
         """Return one feature's counts in the order of ``Feature.cells``.

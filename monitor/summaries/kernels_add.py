@@ -25,15 +25,25 @@ def _add_pair(high: float, low: float, x: float, error: float) -> tuple[float, f
 
 @compiled
 def reward_moments(
-    values: Floats, group: Codes, counts: Ints, offset: int, pairs: Floats, low: Floats, high: Floats
+    values: Floats,
+    group: Codes,
+    counts: Ints,
+    offset: int,
+    pairs: Floats,
+    column: int,
+    low: Floats,
+    high: Floats,
+    place: int,
 ) -> None:
     """Add n, missing, zeros, infinite, compensated sum and sum of squares, least and greatest of each group."""
+    second, third, fourth = column + 1, column + 2, column + 3
     start = 0
     while start < len(values):
         g = group[start]
         n = missing = zeros = infinite = 0
-        total, square, total_low, square_low = pairs[g, 0], pairs[g, 1], pairs[g, 2], pairs[g, 3]
-        least, greatest = low[g], high[g]
+        total, square = pairs[g, column], pairs[g, second]
+        total_low, square_low = pairs[g, third], pairs[g, fourth]
+        least, greatest = low[g, place], high[g, place]
         i = start
         while i < len(values) and group[i] == g:
             x = values[i]
@@ -54,8 +64,9 @@ def reward_moments(
             product = x * x
             error = bottom * bottom - ((product - top * top) - 2.0 * top * bottom)
             square, square_low = _add_pair(square, square_low, product, error if np.isfinite(error) else 0.0)
-        pairs[g, 0], pairs[g, 1], pairs[g, 2], pairs[g, 3] = total, square, total_low, square_low
-        low[g], high[g] = least, greatest
+        pairs[g, column], pairs[g, second] = total, square
+        pairs[g, third], pairs[g, fourth] = total_low, square_low
+        low[g, place], high[g, place] = least, greatest
         counts[g, offset] += n
         counts[g, offset + 1] += missing
         counts[g, offset + 2] += zeros

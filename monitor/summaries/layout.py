@@ -24,7 +24,8 @@ TALLIES = (
 )
 TOTALS = ("neg_log_propensity",)
 
-# The arrays of Parts, in order, and how many numbers of each one unit of a layout field takes.
+# The arrays of Parts, in order, and how many numbers of each one unit of a layout field takes, field by field in the
+# order of Layout.
 ARRAYS = ("counts", "compensated", "sums", "low", "high")
 _PER_UNIT: dict[str, tuple[int, int, int, int, int]] = {
     "tallies": (1, 0, 0, 0, 0),
@@ -34,6 +35,8 @@ _PER_UNIT: dict[str, tuple[int, int, int, int, int]] = {
     "constraints": (4, 0, 2, 0, 0),  # n, violations, missing, infinite; cost, cost squared
     "cells": (1, 0, 0, 0, 0),
     "actions": (1, 0, 0, 0, 0),
+    "tracked": (4, 4, 0, 1, 1),  # as "reward", and beside it: one place for the least and the greatest
+    "tracked_cells": (1, 0, 0, 0, 0),
     "candidates": (1, 0, 7, 0, 1),  # n; w, w2, wr, w2r, w2r2, r, r2; w_max
 }
 
@@ -54,6 +57,8 @@ class Layout(NamedTuple):
     constraints: int = 0
     cells: int = 0
     actions: int = 0
+    tracked: int = 0
+    tracked_cells: int = 0
     candidates: int = 0
 
     @staticmethod
@@ -89,6 +94,8 @@ def _of(plan: Plan) -> Layout:
         cells=sum(len(feature.cells) for feature in plan.features),
         actions=len(plan.actions) + 1,
         candidates=len(plan.candidates),
+        tracked=len(plan.tracked),
+        tracked_cells=sum(one.cells for one in plan.tracked),
     )
 
 

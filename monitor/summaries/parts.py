@@ -21,8 +21,9 @@ class Parts(NamedTuple):
     counts
         Integers that add, shape (C,).
     compensated
-        Floats that add as unevaluated pairs (Dekker, 1971), high parts first, then the low parts, shape (2P,): the
-        sum of 1e16, 1 and -1e16 is 1 in every order, and a variance survives a mean that is 1e8 times the deviation.
+        Floats that add as unevaluated pairs (Dekker, 1971), in fours: sum and sum of squares, then the low parts of
+        both, shape (4U,). The sum of 1e16, 1 and -1e16 is 1 in every order, and a variance survives a mean that is
+        1e8 times the deviation.
     sums
         Floats that add, shape (S,).
     low, high
@@ -79,16 +80,18 @@ def add(a: Parts, b: Parts) -> Parts:
 
 
 def add_pairs(a: Floats, b: Floats) -> Floats:
-    """Add numbers kept as high and low parts, along the last axis (highs first)."""
-    half = a.shape[-1] // 2
-    high_a, high_b = a[..., :half], b[..., :half]
+    """Add numbers kept as high and low parts, along the last axis, in fours: two high parts, then their low ones."""
+    fours = (*a.shape[:-1], a.shape[-1] // 4, 2, 2)
+    x, y = a.reshape(fours), b.reshape(fours)
+    high_a, high_b = x[..., 0, :], y[..., 0, :]
     total = high_a + high_b
     shadow = total - high_a
     error = (high_a - (total - shadow)) + (high_b - shadow)
-    error += a[..., half:] + b[..., half:]
+    error += x[..., 1, :] + y[..., 1, :]
     error = np.where(np.isfinite(total), error, 0.0)  # a sum beyond the largest float stays infinite
     high = total + error
-    return np.concatenate((high, np.where(np.isfinite(high), error - (high - total), 0.0)), axis=-1)
+    low = np.where(np.isfinite(high), error - (high - total), 0.0)
+    return np.stack((high, low), axis=-2).reshape(a.shape)
 
 
 def add_sparse(keys: Ints, weights: Ints) -> tuple[Ints, Ints]:

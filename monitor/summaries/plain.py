@@ -26,24 +26,34 @@ def bin_values(values: Floats, group: Codes, edges: Floats, places: Codes, count
 
 
 def reward_moments(
-    values: Floats, group: Codes, counts: Ints, offset: int, pairs: Floats, low: Floats, high: Floats
+    values: Floats,
+    group: Codes,
+    counts: Ints,
+    offset: int,
+    pairs: Floats,
+    column: int,
+    low: Floats,
+    high: Floats,
+    place: int,
 ) -> None:
     """Add n, missing, zeros, infinite, compensated sum and sum of squares, least and greatest of each group."""
     missing, infinite = np.isnan(values), np.isinf(values)
     finite = ~(missing | infinite)
-    for column, chosen in enumerate((finite, missing, values == 0.0, infinite)):
-        counts[:, offset + column] += np.bincount(group[chosen], minlength=len(counts))
+    for step, chosen in enumerate((finite, missing, values == 0.0, infinite)):
+        counts[:, offset + step] += np.bincount(group[chosen], minlength=len(counts))
     order = np.flatnonzero(finite)
     order = order[np.argsort(group[order], kind="stable")]
     ordered = values[order]
-    np.minimum.at(low, group[order], ordered)
-    np.maximum.at(high, group[order], ordered)
+    least, greatest = np.ascontiguousarray(low[:, place]), np.ascontiguousarray(high[:, place])
+    np.minimum.at(least, group[order], ordered)
+    np.maximum.at(greatest, group[order], ordered)
+    low[:, place], high[:, place] = least, greatest
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
         part = ordered[start:stop]
         with np.errstate(over="ignore", invalid="ignore"):
             square, error = _squares(part)
-        row = pairs[group[order[start]]]
+        row = pairs[group[order[start]], column : column + 4]
         _add_exactly(row, 0, part.tolist())
         _add_exactly(row, 1, [*square.tolist(), *error.tolist()])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,7 +38,7 @@ class Feature:
         """Whether it is counted by level."""
         return bool(self.levels)
 
-    @property
+    @cached_property
     def cells(self) -> tuple[str, ...]:
         """Names of the cells, in the order of the counts."""
         if self.category:
@@ -47,8 +47,57 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class Tracked:
+    """A number of each row whose moments are kept, and with ``edges`` its histogram too.
+
+    Parameters
+    ----------
+    name
+        What it is asked for by: a word, or a word and a key, such as ``outcome/sales``.
+    formula
+        A FORMULAS entry: how the number follows from the row.
+    columns
+        Columns of the log that the formula reads.
+    at
+        Constants of the formula: a limit, a discount factor, the slope of a line.
+    edges
+        Edges of the bins: E of them make E - 1 bins, then under, over and missing.
+    """
+
+    name: str
+    formula: str
+    columns: tuple[str, ...] = ()
+    at: tuple[float, ...] = ()
+    edges: tuple[float, ...] = ()
+
+    @property
+    def cells(self) -> int:
+        """Cells of its histogram, 0 without one."""
+        return len(self.edges) + 2 if self.edges else 0
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Subpopulations that are counted on their own: the levels of ``segment.<name>``, and all others together."""
+
+    name: str
+    levels: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the segments, as buckets are stored under them."""
+        return (*(f"{self.name}={level}" for level in self.levels), f"{self.name}={OTHER}")
+
+
+OTHER = "(other)"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that the counting of a policy's rows depends on.
+
+    ``columns`` are those optional ones that the reference has and ``learned`` what it taught about them; ``tracked``
+    follows from the two and the configuration. They change no count themselves.
 
     Examples
     --------
@@ -62,7 +111,30 @@ class Plan:
     features: tuple[Feature, ...] = ()
     reward_edges: tuple[float, ...] = ()
     candidates: tuple[str, ...] = ()
+    scored_by: tuple[str, ...] = ()  # fingerprint of each candidate: a changed file is another policy under its name
+    novelty: str = ""  # SHA-256 of the network that scores novelty: another network's numbers are not comparable
     reward_if_absent: str = "missing"
+    tracked: tuple[Tracked, ...] = ()
+    segments: tuple[Segments, ...] = ()
+    segment_features: bool = False
+    columns: tuple[str, ...] = ()
+    learned: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+    @cached_property
+    def of_segments(self) -> Plan:
+        """What a segment's rows are counted with: everything but candidates, and features only where asked for."""
+        features = self.features if self.segment_features else ()
+        return replace(self, features=features, candidates=(), scored_by=(), segments=())
+
+    @cached_property
+    def segment_names(self) -> tuple[str, ...]:
+        """Every segment by the name that its buckets are stored under."""
+        return tuple(label for one in self.segments for label in one.labels)
+
+    @cached_property
+    def tracked_names(self) -> tuple[str, ...]:
+        """Names of the tracked values."""
+        return tuple(one.name for one in self.tracked)
 
     @cached_property
     def digest(self) -> str:
@@ -86,5 +158,15 @@ class Plan:
             ),
             reward_edges=tuple(data["reward_edges"]),
             candidates=tuple(data["candidates"]),
+            scored_by=tuple(data["scored_by"]),
+            novelty=data.get("novelty", ""),
             reward_if_absent=data["reward_if_absent"],
+            tracked=tuple(
+                Tracked(one["name"], one["formula"], tuple(one["columns"]), tuple(one["at"]), tuple(one["edges"]))
+                for one in data["tracked"]
+            ),
+            segments=tuple(Segments(one["name"], tuple(one["levels"])) for one in data["segments"]),
+            segment_features=data["segment_features"],
+            columns=tuple(data["columns"]),
+            learned=tuple((name, tuple(numbers)) for name, numbers in data["learned"]),
         )

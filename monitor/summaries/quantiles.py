@@ -74,8 +74,26 @@ class Quantiles(Summary):
             raise ValueError(f"cvar({alpha}) is not in (0, 1]: write 0.05 for the worst 5%")
         if not self.n:
             return math.nan
-        tail = alpha * self.n
+        values, taken = self._tail(alpha)
+        return float(np.sum(values * taken) / (alpha * self.n))
+
+    def tail_variance(self, alpha: float) -> float:
+        """Return the variance of the worst (lowest) share ``alpha`` of rewards, to the width of the cells; NaN of none.
+
+        Raises
+        ------
+        ValueError
+            If ``alpha`` is not in (0, 1].
+        """
+        mean = self.cvar(alpha)
+        if not self.n:
+            return math.nan
+        values, taken = self._tail(alpha)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.sum((values - mean) ** 2 * taken) / (alpha * self.n))
+
+    def _tail(self, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         before = np.cumsum(self.parts.weights) - self.parts.weights
-        taken = np.clip(tail - before, 0.0, self.parts.weights)
+        taken = np.clip(alpha * self.n - before, 0.0, self.parts.weights)
         used = taken > 0
-        return float(np.sum(representatives(self.parts.keys)[used] * taken[used]) / tail)
+        return representatives(self.parts.keys)[used], taken[used]

@@ -12,7 +12,7 @@ import pyarrow as pa
 from monitor.summaries.bucket import BucketSummary
 from monitor.summaries.columns import Codes
 from monitor.summaries.fill import fill
-from monitor.summaries.grouping import group
+from monitor.summaries.grouping import Groups, group, group_segments
 from monitor.summaries.layout import Layout
 from monitor.summaries.plan import Plan
 
@@ -43,7 +43,8 @@ def summarise(
     Returns
     -------
     dict
-        (version, segment, start in seconds since 1970) -> summary. Segment "" is live traffic, "arm=shadow" shadow.
+        (version, segment, start in seconds since 1970) -> summary. Segment "" is live traffic, "arm=shadow" shadow;
+        each of ``plan.segments`` is live traffic of one subpopulation, counted with ``plan.of_segments``.
 
     Raises
     ------
@@ -58,7 +59,16 @@ def summarise(
     >>> {key: bucket["reward"].sum for key, bucket in summarise(rows, Plan()).items()}
     {('v1', '', 0): 1.0, ('v1', '', 60): 6.0}
     """
-    groups = group(table, resolution)
+    result = _counted(table, group(table, resolution), plan, late, kernels)
+    for segments in plan.segments:
+        rows, groups = group_segments(table, resolution, segments)
+        result |= _counted(rows, groups, plan.of_segments, late, kernels)
+    return result
+
+
+def _counted(
+    table: pa.Table, groups: Groups, plan: Plan, late: bool, kernels: ModuleType | None
+) -> dict[tuple[str, str, int], BucketSummary]:
     layout, digest = Layout.of(plan), plan.digest
     result: dict[tuple[str, str, int], BucketSummary] = {}
     for part, of, first, last in _pieces(table, groups.of, len(groups.keys), max(1, _CELLS // layout.sizes[0])):
