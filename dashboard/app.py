@@ -10,7 +10,7 @@ from pathlib import Path
 import dash
 from flask import Flask, Response, request
 
-from dashboard import pages, shell
+from dashboard import pages, reports, shell
 from dashboard.current import KEY
 from dashboard.data import Data
 from monitor.tick import Parts
@@ -58,7 +58,7 @@ def create_pages(parts: Parts, wake: Callable[[], None]) -> Flask:
         use_pages=True,
         pages_folder="",
         assets_folder=str(_ASSETS),
-        assets_ignore=r"early\.js|README",
+        assets_ignore=r"early\.js|reports\.css|README",
         title="Checkrein",
         update_title=None,
         suppress_callback_exceptions=True,
@@ -70,6 +70,7 @@ def create_pages(parts: Parts, wake: Callable[[], None]) -> Flask:
     app.layout = shell.layout
     shell.register(app, found)
     server.add_url_rule(f"/assets/{PLOTLY}", "plotly", _plotly)
+    reports.register(server, found)
 
     @functools.cache
     def policy() -> str:
@@ -77,11 +78,12 @@ def create_pages(parts: Parts, wake: Callable[[], None]) -> Flask:
         return _policy(list(app.csp_hashes()))
 
     def harden(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = policy()
+        if "Content-Security-Policy" not in response.headers:  # a report has its own
+            response.headers["Content-Security-Policy"] = policy()
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["X-Frame-Options"] = "DENY"
+        response.headers.setdefault("X-Frame-Options", "DENY")
         response.headers["Referrer-Policy"] = "same-origin"
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         if not request.path.startswith(("/assets/", "/_dash-component-suites/")):
             response.headers["Cache-Control"] = "no-store"
         return response

@@ -1,4 +1,4 @@
-"""Small builders: state, time, panel, steps, finding. Each returns one component and knows nothing of a database."""
+"""Small builders: state, time, panel, steps, legend. Each returns one component and knows nothing of a database."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from urllib.parse import quote, urlencode
 from dash import dcc, html
 
 from dashboard.data import stamp
-from dashboard.words import ACTIONS, STATES, ago, length, plural
+from dashboard.figures.legend import Key
+from dashboard.words import STATES, ago, length
 
-GRAPH = {"displayModeBar": False, "responsive": True, "doubleClick": "reset"}
+GRAPH = {"displayModeBar": False, "responsive": True, "doubleClick": False}  # a double click goes back: range.js
 
 
 def state(name: str, word: str | None = None, *, size: str = "") -> html.Span:
@@ -41,8 +42,12 @@ def link(policy: str, *, span: str | None = None, metric: str | None = None, key
 
     >>> link("cooling", span="6h", metric="state_drift")
     '/policy/cooling?range=6h&metric=state_drift'
+    >>> link("cooling", span="2019-11-24T00:00Z/2019-12-01T00:00Z")
+    '/policy/cooling?from=2019-11-24T00%3A00Z&to=2019-12-01T00%3A00Z'
     """
-    chosen = {"range": span, "metric": metric, "key": key}
+    begin, _, end = (span or "").partition("/")
+    chosen: dict[str, str | None] = {"from": begin, "to": end} if end else {"range": span}
+    chosen |= {"metric": metric, "key": key}
     query = urlencode({name: value for name, value in chosen.items() if value})
     return f"/policy/{quote(policy, safe='')}" + (f"?{query}" if query else "")
 
@@ -74,6 +79,16 @@ def graph(name: str, height: int) -> dcc.Graph:
     blank = {"layout": {"height": height, "xaxis": {"visible": False}, "yaxis": {"visible": False}}}
     blank["layout"] |= {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
     return dcc.Graph(id=name, config=GRAPH, figure=blank, className="chart", style={"minHeight": height})
+
+
+def legend(entries: Sequence[Key]) -> list[html.Span]:
+    """Return the legend of a chart as words with their signs."""
+    return [
+        html.Span(
+            [html.I(className=f"sign sign-{entry.kind}", style={"color": entry.colour}), entry.name], className="key"
+        )
+        for entry in entries
+    ]
 
 
 def steps(action: dict[str, Any], now: float) -> html.Ol:
@@ -121,85 +136,6 @@ def prose(text: str) -> list[Any]:
     ['str', 'Code', 'str']
     """
     return [html.Code(part) if odd % 2 else part for odd, part in enumerate(text.split("`")) if part]
-
-
-def finding(item: dict[str, Any], now: float, *, over: bool = False) -> html.Li:
-    """Return one alert: state, sentence, since when, what the system did and whether that is confirmed."""
-    shown = item["shown"]
-    word = f"{STATES[shown][1]}, over" if over else _word(item)
-    key = item["keys"][0] if item["keys"] else None
-    where = link(item["policy"], span=item["span"], metric=item["metric"], key=key)
-    what = [html.Strong(item["policy"]), " ", html.Span(", ".join(item["triggers"]), className="code")]
-    more = ", ".join(item["keys"][:4]) + (f" and {len(item['keys']) - 4} more" if len(item["keys"]) > 4 else "")
-    done = item["done"]
-    return html.Li(
-        [
-            html.Div([state(shown, word), html.Span(_since(item, now, over), className="muted")], className="top"),
-            dcc.Link(
-                [
-                    html.Span(what, className="what"),
-                    html.Span(item["reason"] or "Nothing of it has been judged yet.", className="reason"),
-                ],
-                href=where,
-            ),
-            html.Div(
-                [
-                    html.Span(f"{item['version']} " if item["version"] != "*" else "", className="tag"),
-                    html.Span(plural(item["count"], "series") if item["count"] > 1 else "", className="tag"),
-                    html.Span(more, className="muted"),
-                ],
-                className="tags",
-            ),
-            html.P(_did(done), className="did") if done["text"] else None,
-        ],
-        className=f"finding is-{shown}{' is-over' if over else ''}",
-        **{"data-row": item["policy"] + " " + item["trigger"] + " " + more},
-    )
-
-
-def brief(item: dict[str, Any], now: float) -> list[Any]:
-    """Return one alert in one line."""
-    since: list[Any] = [" since ", moment(item["since"], now)] if item["since"] else []
-    said = [html.Span(item["trigger"], className="code"), " ", item["reason"], html.Span(since, className="muted")]
-    return [state(item["shown"], _word(item)), html.Span(said)]
-
-
-def _word(item: dict[str, Any]) -> str:
-    if item["state"] == "recovering":
-        return "recovering"
-    if item["state"] == "pending" and item["needed"]:
-        return f"pending {min(item['streak'], item['needed'])} of {item['needed']}"
-    return STATES[item["shown"]][1]
-
-
-def _since(item: dict[str, Any], now: float, over: bool) -> list[Any]:
-    if over:
-        return [moment(item["since"], now), f", for {length(item['until'] - item['since'])}"]
-    return ["since ", moment(item["since"], now)] if item["since"] else []
-
-
-def _did(done: dict[str, Any]) -> list[Any]:
-    """Return what the system did, with the state of it where there is one."""
-    if not done["state"]:
-        return [done["text"]]
-    stuck = done["state"] in {"stuck", "unconfirmed", "blocked", "dead_letter", "limited"}
-    shown = ACTIONS.get(done["state"], "rollback" if stuck else "pending")
-    word = "not confirmed" if stuck and done["state"] == "stuck" else done["state"].replace("_", " ")
-    return [state(shown, word, size="small"), " ", done["text"]]
-
-
-def findings(items: Sequence[dict[str, Any]], now: float, *, empty: Any, over: bool = False) -> Any:
-    """Return a list of findings, or what was evaluated where there is none."""
-    if not items:
-        return html.P(empty, className="empty")
-    told = [item for item in items if not over or item["shown"] != "pending"]
-    parts: list[Any] = [html.Ul([finding(item, now, over=over) for item in told], className="findings")]
-    quiet = [item for item in items if item not in told]
-    if quiet:
-        rows = html.Ul([finding(item, now, over=over) for item in quiet], className="findings")
-        word = "was" if len(quiet) == 1 else "were"
-        parts.append(html.Details([html.Summary(f"{len(quiet)} more {word} pending and did not fire"), rows]))
-    return html.Div(parts)
 
 
 def strip(cells: Sequence[dict[str, Any]]) -> html.Div:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from monitor import by_hand, route, status, tokens, views
 from monitor.clock import stamp
+from monitor.drift_report import kept as reports
 from monitor.store.database import DatabaseUnavailableError
 from monitor.tick import Parts
 from monitor.views import spans
@@ -18,12 +19,14 @@ from monitor.views.series import rate_series
 from monitor.windows import Windows
 
 SPANS = tuple(spans.SPANS)
-LIVE_SPANS = spans.LIVE_SPANS
 RANK = status.RANK
 span_of = spans.span_of
+span_between = spans.span_between
 Unavailable = DatabaseUnavailableError
 
-__all__ = ["LIVE_SPANS", "RANK", "SPANS", "Data", "Refused", "Unavailable", "rate_series", "span_of", "stamp"]
+__all__ = [
+    "RANK", "SPANS", "Data", "Missing", "Refused", "Unavailable", "rate_series", "span_between", "span_of", "stamp"
+]  # fmt: skip
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
@@ -32,6 +35,10 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
         self.field, self.sentence = field, sentence
+
+
+class Missing(Exception):  # noqa: N818 - an answer, not a fault
+    """There is no such thing; the message says why."""
 
 
 @dataclass
@@ -63,6 +70,10 @@ class Data:
     def clock(self) -> dict[str, float]:
         """Return what the browser needs to show the injected time between two answers."""
         return {"now": self.parts.clock.now(), "speed": self.parts.clock.speed}
+
+    def live(self, span: str) -> bool:
+        """Return whether every landing changes what a span shows."""
+        return spans.live(span, self.now())
 
     def overview(self) -> dict[str, Any]:
         """Return the counts by state, what is late, and a row for each policy, worst first.
@@ -103,9 +114,37 @@ class Data:
             return found, happened, route.current(connection, settings, clock, policy).serving
 
     def drift(self, policy: str, span: str) -> dict[str, Any]:
-        """Return the drift of every feature over time."""
+        """Return the drift of every feature over time, and the newest ``report`` of it, None where there is none."""
         with self.parts.database.read() as connection:
-            return views.drift(connection, self.parts.settings, self.parts.clock, policy, span)
+            found = views.drift(connection, self.parts.settings, self.parts.clock, policy, span)
+            return {**found, "report": next(iter(reports.listed(connection, policy, 1)), None)}
+
+    def report(self, sha256: str) -> dict[str, Any]:
+        """Return what is known of a drift report.
+
+        Raises
+        ------
+        Missing
+            If none has this digest.
+        """
+        with self.parts.database.read() as connection:
+            found = reports.by_digest(connection, sha256)
+        if found is None:
+            raise Missing("none has this digest")
+        return found
+
+    def report_html(self, sha256: str) -> bytes:
+        """Return a drift report as Evidently made it.
+
+        Raises
+        ------
+        Missing
+            If it is not in the lake, or is not the one that was kept.
+        """
+        try:
+            return reports.html(self.parts.landing.lake, sha256)
+        except ValueError as error:
+            raise Missing(str(error)) from None
 
     def candidates(self, policy: str) -> dict[str, Any]:
         """Return the newest off-policy estimates."""

@@ -8,13 +8,19 @@ from typing import Any
 
 from dash import no_update
 
+from dashboard.components import absolute, moment
 from dashboard.data import Unavailable, stamp
+from dashboard.travel import Seen, changed
 
 log = logging.getLogger("checkrein")
 
 
-def kept(read: Callable[[], Sequence[Any]], outputs: int, now: float, panels: int = 1) -> tuple[Any, ...]:
-    """Return what ``read`` returns and "" for the panel's error line, or no change and the line that says why.
+def kept(
+    read: Callable[[], Sequence[Any]], outputs: int, now: float, seen: Seen | None, panels: int = 1
+) -> tuple[Any, ...]:
+    """Return what changed of what ``read`` returns, "" for the error lines, and what the browser now has.
+
+    Where it cannot be read nothing changes, and the line says why and how old what is shown is.
 
     Parameters
     ----------
@@ -24,16 +30,20 @@ def kept(read: Callable[[], Sequence[Any]], outputs: int, now: float, panels: in
         How many there are.
     now
         The injected clock's now, which the line names.
+    seen
+        What the browser has, as the last answer said; None before the first one.
     panels
-        How many error lines come after them.
+        How many error lines come after the outputs.
     """
     try:
-        return (*read(), *[""] * panels)
+        values, has = changed(read(), seen)
+        return (*values, *[""] * panels, {**has, "at": now})
     except Unavailable:
         why = "the database did not answer"
     except Exception as error:  # one broken panel must not take the others, nor look quiet
         log.exception("a panel could not be refreshed")
         why = f"it could not be read ({type(error).__name__}, see the server's log)"
-    since = stamp(now).replace("T", " ").replace("Z", " UTC")
-    line = f"○ error: {why} at {since}; what is shown, if anything, is from before."
-    return (*[no_update] * outputs, *[line] * panels)
+    line: list[Any] = [f"○ error: {why} at {absolute(stamp(now))}; "]
+    read_at = (seen or {}).get("at")
+    line += ["what is shown was read ", moment(read_at, now), "."] if read_at else ["nothing has been read yet."]
+    return (*[no_update] * outputs, *[line] * panels, no_update)

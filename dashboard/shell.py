@@ -23,6 +23,8 @@ _KEYS = (
     ("g a", "alerts"),
     ("g r", "readiness"),
     ("t", "next time range"),
+    ("z", "back from a zoom"),
+    ("u", "times in UTC or local"),
     ("p", "pause or go on"),
     ("?", "this help"),
 )
@@ -41,6 +43,7 @@ def layout() -> dmc.MantineProvider:
             dcc.Store(id="pulse"),
             dcc.Store(id="judged"),
             dcc.Store(id="sink"),
+            dcc.Store(id="zone", storage_type="local"),
             dcc.Interval(id="beat", interval=BEAT),
         ],
         theme={"primaryColor": "blue", "defaultRadius": "md", "fontFamily": "inherit", "respectReducedMotion": True},
@@ -60,7 +63,11 @@ def _header() -> html.Header:
             html.Div(
                 [
                     html.Span(id="age", className="muted"),
-                    html.Span("", id="now", className="now", title="The product's clock, UTC"),
+                    html.Button(
+                        html.Span("", id="now"),
+                        id="zone-switch",
+                        className="plain now",
+                    ),
                     html.Button("Pause", id="pause", className="plain", **{"aria-pressed": "false"}),
                     html.Button(
                         "◐",
@@ -104,8 +111,7 @@ def register(app: Dash, found: Data) -> None:
             if old and old.get("live") == "unavailable":
                 raise PreventUpdate from None
             lost = {"live": "unavailable", "judged": "", "title": "○ · Checkrein", **found.clock()}
-            text = "The database does not answer. What you see was read before that; this page goes on asking."
-            return lost, no_update, no_update, no_update, _banner(text)
+            return lost, no_update, no_update, no_update, away(old, found.now())
         tokens, now = overview["tokens"], found.now()
         if old and old.get("live") == tokens.live:
             raise PreventUpdate
@@ -126,6 +132,15 @@ def register(app: Dash, found: Data) -> None:
         State("pulse", "data"),
     )(beat)
     app.clientside_callback("(pulse) => window.checkrein.beat(pulse)", Output("sink", "data"), Input("pulse", "data"))
+    app.clientside_callback(
+        "(zone) => window.checkrein.zone(zone)", Output("zone-switch", "title"), Input("zone", "data")
+    )
+    app.clientside_callback(
+        "(n) => window.checkrein.other()",
+        Output("zone", "data"),
+        Input("zone-switch", "n_clicks"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(
         "(n) => window.checkrein.pause()",
         Output("pause", "children"),
@@ -164,5 +179,26 @@ def late(stale: dict[str, float | None]) -> Any:
     return None
 
 
-def _banner(text: str) -> html.Div:
-    return html.Div([shape_of("warning"), html.Span(prose(text))], className="banner", role="status")
+def away(old: dict[str, Any] | None, now: float) -> html.Div:
+    """Return the banner of a database that does not answer: how old what is shown is, or that nothing was read.
+
+    Parameters
+    ----------
+    old
+        The pulse that the page had before; None where this is its first.
+    now
+        The injected clock's now.
+    """
+    if old:
+        age: list[Any] = [" What you see was read ", moment(old["now"], now), " and may be out of date;"]
+    else:
+        age = [" This page was opened ", moment(now, now), "; each part says whether it could be read since;"]
+    return _banner(["The database does not answer.", *age, " it goes on asking."])
+
+
+def _banner(text: str | list[Any]) -> html.Div:
+    return html.Div(
+        [shape_of("warning"), html.Span(prose(text) if isinstance(text, str) else text)],
+        className="banner",
+        role="status",
+    )

@@ -13,8 +13,9 @@ from sqlalchemy import text
 
 from dashboard import components
 from dashboard.data import Data, Refused
+from dashboard.findings import finding, grouped
 from dashboard.guard import kept
-from dashboard.pages import overview, policy, readiness, rollback
+from dashboard.pages import notes, overview, policy, readiness, rollback, standing
 from monitor.clock import ManualClock
 from monitor.runtime import build
 from monitor.settings import load
@@ -84,7 +85,7 @@ def test_an_alert_says_why_what_was_done_and_where_to_look(data: Data) -> None:
     assert reward["shown"] == "rollback"
     assert "sigma below its baseline" in reward["reason"]
     assert reward["done"]["text"] == "The rollback v7 → v6 was delivered and waits for confirmation."
-    words = text_of(components.finding(reward, NOW))
+    words = text_of(finding(reward, NOW))
     assert "■" in words
     assert "rollback" in words
     assert "delivered" in words
@@ -108,8 +109,7 @@ def test_a_hard_limit_that_was_just_passed_is_counted_before_its_window_closes(d
 @pytest.mark.parametrize("span", list(spans.SPANS))
 def test_every_span_can_be_drawn_for_every_policy(data: Data, span: str) -> None:
     for name in data.policies():
-        figures = policy.trends(data, name, span, None)
-        assert len(figures) == 8
+        assert len(policy.trends(data, name, span, None)) == 10
         assert data.drift(name, span)["end"] == NOW
 
 
@@ -128,7 +128,7 @@ def test_the_situation_names_steps_and_the_next_one(data: Data) -> None:
     assert found["next"]["text"] == "Wait: the decision log will show whether the traffic moved."
     assert data.situation("router")["next"]["text"].startswith("Send decisions")
     assert "checkrein baseline freeze pricer" in data.situation("pricer")["next"]["text"]
-    assert "under way" in text_of(policy.situation(found, [], NOW))
+    assert "under way" in text_of(standing.situation(found, [], NOW))
 
 
 def test_the_rollback_dialog_says_from_to_traffic_and_what_is_called(data: Data) -> None:
@@ -218,10 +218,51 @@ def test_a_panel_that_cannot_be_read_says_so_and_keeps_what_it_showed(fresh: tup
     data, _woken = fresh
     with data.parts.database.begin() as connection:
         connection.execute(text("ALTER TABLE verdicts RENAME TO gone"))
-    *values, line = kept(lambda: (data.situation("cooling"), 1), 2, NOW)
-    assert values == [no_update, no_update]
-    assert line.startswith("○ error: the database did not answer at 2025-06-16 ")
-    *values, first, second = kept(lambda: (int("one"),), 1, NOW, panels=2)
+    *values, line, seen = kept(lambda: (data.situation("cooling"), 1), 2, NOW, None)
+    assert [*values, seen] == [no_update] * 3
+    assert text_of(line).startswith("○ error: the database did not answer at 2025-06-16 ")
+    assert text_of(line).endswith("nothing has been read yet.")
+    *values, first, second, _seen = kept(lambda: (int("one"),), 1, NOW, {"at": NOW - 120.0}, panels=2)
     assert values == [no_update]
-    assert "ValueError" in first
+    assert "ValueError" in text_of(first)
+    assert "what is shown was read  2 min ago" in text_of(first)
     assert first == second
+
+
+def test_alerts_stand_by_policy_worst_first_and_what_was_done_is_said_once(data: Data) -> None:
+    found = data.alerts()["open"]
+    shown = grouped(found, NOW, empty="")
+    assert [group.children[0].children[0].children for group in shown.children] == ["cooling", "ranker"]
+    words = text_of(shown)
+    assert words.count("was delivered and waits for confirmation") == 1
+    assert words.index("reward_3sigma") < words.index("state_drift_warn") < words.index("entropy_collapse")
+    assert "and 5 alerts more" in text_of(grouped(found, NOW, empty="", most=2))
+
+
+def test_a_hard_limit_says_how_often_it_was_passed_and_never_a_share_of_a_budget(data: Data) -> None:
+    found, _happened, _serving = data.series("cooling", "6h")
+    words = text_of(notes.constraints(found["constraints"], "supply_too_cold"))
+    assert "passed 2×" in words
+    assert "none allowed" in words
+    assert "over budget" not in words
+
+
+def test_what_is_over_is_linked_with_the_time_that_it_went_on(data: Data) -> None:
+    assert spans.around(NOW - 20 * 86400, NOW - 20 * 86400 + 1800, NOW) == "2025-05-27T15:25Z/2025-05-27T17:55Z"
+    shown = components.link("cooling", span="2025-05-27T15:25Z/2025-05-27T17:55Z", metric="reward")
+    assert shown == "/policy/cooling?from=2025-05-27T15%3A25Z&to=2025-05-27T17%3A55Z&metric=reward"
+    past = data.alerts(span="2025-06-01T00:00Z/2025-06-02T00:00Z")["past"]
+    assert past == []
+
+
+def test_a_span_from_one_time_to_another_holds_what_lies_in_it_and_nothing_else(data: Data) -> None:
+    found, happened, _serving = data.series("cooling", "2025-06-16T15:00Z/2025-06-16T16:00Z")
+    assert (found["begin"], found["end"]) == (NOW - 5100.0, NOW - 1500.0)
+    for name in ("reward", "minutes", "fired", "fan", "entropy"):
+        assert found[name]["time"].between(found["begin"], found["end"]).all(), name
+    assert len(found["reward"]) == 4
+    assert happened.empty
+    shorter, _happened, _serving = data.series("cooling", "2025-06-16T15:01Z/2025-06-16T15:09Z")
+    assert shorter["reward"].empty
+    assert len(shorter["minutes"]) == 8
+    assert {row["state"] for row in shorter["constraints"]} != {"no_data"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import pytest
 from dashboard.app import PLOTLY
 from tests.seeds import seed, served
 
+get = functools.partial(httpx.get, timeout=300.0, trust_env=False)
+post = functools.partial(httpx.post, timeout=300.0, trust_env=False)
 DIALOG = {"from": "v7", "generation": 1}
 
 
@@ -29,7 +32,7 @@ def address(store: Path) -> Iterator[str]:
 
 
 def test_pages_are_served_hardened_and_from_this_machine_alone(address: str) -> None:
-    page = httpx.get(f"{address}/policy/cooling?range=6h")
+    page = get(f"{address}/policy/cooling?range=6h")
     assert page.status_code == 200
     assert '<html lang="en">' in page.text
     policy_line = page.headers["content-security-policy"]
@@ -41,8 +44,8 @@ def test_pages_are_served_hardened_and_from_this_machine_alone(address: str) -> 
 
 
 def test_the_chart_library_is_ours_compressed_and_cached(address: str) -> None:
-    packed = httpx.get(f"{address}/assets/{PLOTLY}")
-    plain = httpx.get(f"{address}/assets/{PLOTLY}", headers={"Accept-Encoding": "identity"})
+    packed = get(f"{address}/assets/{PLOTLY}")
+    plain = get(f"{address}/assets/{PLOTLY}", headers={"Accept-Encoding": "identity"})
     assert packed.headers["content-encoding"] == "gzip"
     assert "immutable" in packed.headers["cache-control"]
     assert packed.text == plain.text
@@ -50,27 +53,27 @@ def test_the_chart_library_is_ours_compressed_and_cached(address: str) -> None:
 
 
 def test_the_api_keeps_its_addresses_and_its_guard(address: str) -> None:
-    unknown = httpx.get(f"{address}/api/v1/nothing")
+    unknown = get(f"{address}/api/v1/nothing")
     assert unknown.status_code == 404
     assert unknown.headers["content-type"] == "application/problem+json"
-    assert httpx.get(f"{address}/api").headers["content-type"] == "application/problem+json"
-    assert httpx.get(f"{address}/healthz").json()["healthy"]
-    assert httpx.get(f"{address}/metrics").text.startswith("# HELP")
+    assert get(f"{address}/api").headers["content-type"] == "application/problem+json"
+    assert get(f"{address}/healthz").json()["healthy"]
+    assert get(f"{address}/metrics").text.startswith("# HELP")
     for path in ("/", "/policy/cooling", "/api/v1/policies/cooling/rollback", "/_dash-update-component/x", "/nothing"):
-        assert httpx.post(f"{address}{path}", json={}).status_code == 401, path
+        assert post(f"{address}{path}", json={}).status_code == 401, path
 
 
 def test_calling_the_rollback_callback_directly_needs_the_token_too(address: str) -> None:
-    token = re.search(r'"end_id":"([^"]+)"', httpx.get(address).text)
+    token = re.search(r'"end_id":"([^"]+)"', get(address).text)
     assert token is not None
-    known = httpx.get(f"{address}/_dash-dependencies").json()
+    known = get(f"{address}/_dash-dependencies").json()
     (callback,) = [
         item for item in known if any(one["id"] == "rollback-submit" for one in item["inputs"]) and item["state"]
     ]
-    before = httpx.get(f"{address}/api/v1/policies/bidder/route").json()["generation"]
+    before = get(f"{address}/api/v1/policies/bidder/route").json()["generation"]
     values = {"policy": "bidder", "rollback-shown": DIALOG, "rollback-to": "v6", "rollback-token": "guessed",
               "rollback-typed": "bidder", "rollback-reason": "An attack."}  # fmt: skip
-    answer = httpx.post(
+    answer = post(
         f"{address}/_dash-update-component",
         params={"endId": token[1]},
         json={
@@ -86,13 +89,13 @@ def test_calling_the_rollback_callback_directly_needs_the_token_too(address: str
     )
     assert answer.status_code == 200, answer.text[:300]
     assert json.loads(answer.text)["response"]["rollback-token"]["error"] == "This token is not known, or was revoked."
-    assert httpx.get(f"{address}/api/v1/policies/bidder/route").json()["generation"] == before
+    assert get(f"{address}/api/v1/policies/bidder/route").json()["generation"] == before
 
 
 def test_a_beat_without_news_carries_nothing(address: str) -> None:
-    token = re.search(r'"end_id":"([^"]+)"', httpx.get(address).text)
+    token = re.search(r'"end_id":"([^"]+)"', get(address).text)
     assert token is not None
-    known = httpx.get(f"{address}/_dash-dependencies").json()
+    known = get(f"{address}/_dash-dependencies").json()
     (callback,) = [item for item in known if any(one["id"] == "beat" for one in item["inputs"])]
 
     def beat(pulse: Any) -> httpx.Response:
@@ -104,7 +107,7 @@ def test_a_beat_without_news_carries_nothing(address: str) -> None:
             "state": [{"id": "pulse", "property": "data", "value": pulse}],
             "changedPropIds": ["beat.n_intervals"],
         }
-        return httpx.post(f"{address}/_dash-update-component", params={"endId": token[1]}, json=body)
+        return post(f"{address}/_dash-update-component", params={"endId": token[1]}, json=body)
 
     first = beat(None)
     assert first.status_code == 200
@@ -115,4 +118,4 @@ def test_a_beat_without_news_carries_nothing(address: str) -> None:
 
 def test_the_page_still_opens_when_the_database_is_broken(tmp_path: Path) -> None:
     with served(seed(tmp_path, "empty"), "error") as found:
-        assert httpx.get(f"{found}/policy/cooling").status_code == 200
+        assert get(f"{found}/policy/cooling").status_code == 200

@@ -1,4 +1,4 @@
-// What the browser does by itself: the clock between two answers, keys, filter, linked zoom, pausing in hidden tabs.
+// What the browser does by itself: the clock between two answers, keys, filter, pausing in hidden tabs.
 (function () {
   "use strict";
   var c = window.checkrein;
@@ -19,6 +19,7 @@
     return Math.floor(seconds) + " s";
   }
 
+  c.now = now;
   c.beat = function (pulse) {
     if (pulse) {
       clock = { now: pulse.now, speed: pulse.speed, at: performance.now() };
@@ -39,7 +40,7 @@
   c.address = function (values) {
     var address = new URL(location.href);
     Object.keys(values).forEach(function (name) {
-      if (values[name]) { address.searchParams.set(name, values[name]); }
+      if (values[name]) { address.searchParams.set(name, values[name]); } else { address.searchParams.delete(name); }
     });
     if (address.href !== location.href) { history.replaceState(history.state, "", address); }
     return window.dash_clientside.no_update;
@@ -58,9 +59,10 @@
       var age = t - Number(element.dataset.at);
       var text = age < 0 ? "in " + length(-age) : length(age) + " ago";
       if (element.firstChild && element.firstChild.nodeValue !== text) { element.firstChild.nodeValue = text; }
+      element.title = c.absolute(Number(element.dataset.at));
     });
     var shown = document.getElementById("now");
-    if (shown) { shown.textContent = new Date(t * 1000).toISOString().slice(11, 19) + " UTC"; }
+    if (shown) { shown.textContent = c.absolute(t).slice(11); }
   }
 
   function connection() {
@@ -104,35 +106,9 @@
     }
   }
 
-  setInterval(function () { times(); connection(); filter(); here(); focus(); link(); }, 1000);
-  setInterval(function () { here(); focus(); }, 200);
+  setInterval(function () { times(); connection(); filter(); here(); focus(); c.link(); }, 1000);
+  setInterval(function () { here(); focus(); c.link(); }, 200);
   document.addEventListener("input", function (event) { if (event.target.id === "filter") { filter(); } });
-
-  // ---- zoom links every chart on a time axis
-  var linking = false;
-  function link() {
-    document.querySelectorAll(".js-plotly-plot").forEach(function (chart) {
-      if (chart.dataset.linked || !chart.on || !chart.layout || chart.layout.xaxis.type !== "date") { return; }
-      chart.dataset.linked = "yes";
-      chart.on("plotly_relayout", function (change) { if (!linking) { follow(chart, change); } });
-    });
-  }
-  function follow(from, change) {
-    var update = null;
-    if (change["xaxis.range[0]"] !== undefined) {
-      update = { "xaxis.range": [change["xaxis.range[0]"], change["xaxis.range[1]"]] };
-    } else if (change["xaxis.autorange"] !== undefined || change["xaxis.range"] !== undefined) {
-      update = { "xaxis.range": from.layout.xaxis.range.slice() };
-    }
-    if (update === null) { return; }
-    linking = true;
-    var others = Array.from(document.querySelectorAll(".js-plotly-plot[data-linked]")).filter(function (chart) {
-      return chart !== from && chart.layout && chart.layout.xaxis.type === "date";
-    });
-    Promise.all(others.map(function (chart) { return window.Plotly.relayout(chart, update); })).then(
-      function () { linking = false; }, function () { linking = false; }
-    );
-  }
 
   // ---- buttons that need no server
   document.addEventListener("click", function (event) {
@@ -174,7 +150,7 @@
     if (anchor) { anchor.click(); }
   }
   function range() {
-    var options = Array.from(document.querySelectorAll(".range input"));
+    var options = Array.from(document.querySelectorAll(".range input:not([value=custom])"));
     var at = options.findIndex(function (option) { return option.checked; });
     if (options.length) { options[(at + 1) % options.length].click(); }
   }
@@ -190,6 +166,8 @@
       j: function () { step(1); },
       k: function () { step(-1); },
       t: range,
+      z: c.back,
+      u: function () { document.getElementById("zone-switch").click(); },
       p: function () { document.getElementById("pause").click(); },
       "g o": function () { open("/"); },
       "g a": function () { open("/alerts"); },

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dashboard.figures.control import control
 from dashboard.figures.distribution import entropy, fan
-from dashboard.figures.drift import heatmap
+from dashboard.figures.drift import heatmap, meaning
 from dashboard.figures.forest import forest
-from dashboard.figures.frame import nothing
+from dashboard.figures.frame import clocked, nothing
+from dashboard.figures.legend import keys
 from dashboard.figures.rate import rate
 
-__all__ = ["control", "entropy", "fan", "forest", "heatmap", "nothing", "rate"]
+__all__ = ["clocked", "control", "entropy", "fan", "forest", "heatmap", "keys", "meaning", "nothing", "rate"]

@@ -25,7 +25,7 @@ from dashboard.figures.frame import (
     wrapped,
 )
 
-HEIGHT = 320
+HEIGHT = 300
 _CALM = 8  # windows above which all minutes of the span would only be noise
 _MARKS = {"rollback": ("square", RED, "fired, rolls back"), "page": ("triangle-up", AMBER, "fired, pages")}
 _MARKS |= {"warn": ("triangle-up", AMBER, "fired, warns"), "info": ("triangle-up", MUTED, "fired, informs")}
@@ -48,7 +48,7 @@ def control(found: Mapping[str, Any], markers: pd.DataFrame, serving: str, revis
     reward, window = found["reward"], float(found["window"])
     if reward.empty and found["minutes"].empty:
         return nothing("No decision with a reward in this span.", HEIGHT)
-    figure = frame(height=HEIGHT, legend=True)
+    figure = frame(height=HEIGHT)
     on_time(figure, found["begin"], found["end"], revision)
     _bands(figure, _dominant(reward), window)
     _minutes(figure, found["minutes"], float(reward["time"].max()) if len(reward) > _CALM else found["begin"])

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from dashboard.figures.frame import ACCENT, MUTED, RED, broken, frame, levels, mark, nothing, on_time, ribbon
 
 HEIGHT = 230
+LEGEND = 20  # pixels of the fan's panel that its legend takes
 
 
 def fan(found: Mapping[str, Any], markers: pd.DataFrame, revision: str) -> go.Figure:
@@ -26,7 +27,7 @@ def fan(found: Mapping[str, Any], markers: pd.DataFrame, revision: str) -> go.Fi
     table, window = found["fan"], float(found["window"])
     if table.empty:
         return nothing("No decision with a reward in this span.", HEIGHT)
-    figure = on_time(frame(height=HEIGHT, legend=True), found["begin"], found["end"], revision)
+    figure = on_time(frame(height=HEIGHT - LEGEND), found["begin"], found["end"], revision)
     time = table["time"].tolist()
     for low, high, colour, name in (
         ("q05", "q95", "rgba(47,128,208,0.14)", "5–95%"),

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures.frame import MUTED, frame, nothing, on_time, shorter
+from dashboard.figures.frame import frame, nothing, on_time, shorter
+from dashboard.figures.legend import Key
 
-_ROW = 17
+_ROW, _LEAST = 17, 260  # pixels of a row, and of the chart: few features have high rows
+MOST = 14  # features drawn; the rest moved less
 _SIGNED = 120  # cells in a row above which a sign in each would be noise
 
 
@@ -29,13 +31,17 @@ def heatmap(found: Mapping[str, Any], revision: str) -> go.Figure:
     if table.empty:
         return nothing(found["missing"], 240)
     limit = float(found["limit"] or 0.1)
+    furthest = table.max(axis=1).nlargest(MOST).index
+    table = table.loc[[name for name in table.index if name in set(furthest)]]
     values = table.to_numpy(dtype=float)
     greatest = float(np.nanmax(values))
     top = max(2 * limit, greatest)
     share = limit / top
     window = float(found["window"])
     names = [html.escape(shorter(str(name), 22)) for name in table.index]
-    figure = on_time(frame(height=60 + _ROW * max(len(names), 6), left=118), found["begin"], found["end"], revision)
+    left = min(130, 14 + 7 * max(map(len, names)))
+    blank = frame(height=max(_LEAST, 60 + _ROW * len(names)), left=left)
+    figure = on_time(blank, found["begin"], found["end"], revision)
     signs = [["▲" if cell > limit else "" for cell in row] for row in values]
     starts = [float(start) for start in table.columns]
     figure.add_heatmap(
@@ -56,15 +62,17 @@ def heatmap(found: Mapping[str, Any], revision: str) -> go.Figure:
         xgap=1 if len(starts) <= _SIGNED else 0,
         ygap=1,
         hovertemplate="%{y}<br>%{x|%b %d %H:%M}<br>%{z:.3f} bit<extra></extra>",
-        colorbar={
-            "thickness": 8,
-            "len": 0.9,
-            "outlinewidth": 0,
-            "tickvals": [0, limit, top],
-            "ticktext": ["0", f"{limit:g} limit", f"{top:.2g} bit"],
-            "tickfont": {"size": 10, "color": MUTED},
-        },
+        showscale=False,  # the legend beside the chart says it
     )
     figure.update_yaxes(autorange="reversed", tickfont={"size": 11}, showgrid=False)
     figure.update_layout(margin={"r": 8, "b": 36})
     return figure
+
+
+def meaning(found: Mapping[str, Any]) -> list[Key]:
+    """Return what the colours of the heatmap stand for."""
+    if found["table"].empty:
+        return []
+    limit, greatest = float(found["limit"] or 0.1), float(np.nanmax(found["table"].to_numpy(dtype=float)))
+    above = Key("hot", "", f"▲ above it, to {max(2 * limit, greatest):.2g} bit")
+    return [Key("heat", "", f"within the limit of {limit:g} bit"), above]

@@ -33,8 +33,9 @@ def forest(found: Mapping[str, Any]) -> go.Figure:
         return nothing(found["missing"], 200)
     logged = rows[rows["trust"] == "logged"]
     middle = float(logged["value"].iloc[0]) if len(logged) else float(np.nanmean(rows["value"]))
-    figure = frame(height=64 + _ROW * max(len(rows), 3), left=132)
     names = [label(row) for row in rows.itertuples()]
+    left = min(190, 20 + 6 * max(map(len, names)))
+    figure = frame(height=64 + _ROW * max(len(rows), 3), left=left)
     for trust, (symbol, colour) in _LOOK.items():
         some = [(name, row) for name, row in zip(names, rows.itertuples(), strict=True) if row.trust == trust]
         if not some:

@@ -11,6 +11,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ _STEPPED = 200
 FONT = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 
-def frame(*, height: int, left: int = 52, legend: bool = False) -> go.Figure:
+def frame(*, height: int, left: int = 52) -> go.Figure:
     """Return an empty figure in the house style.
 
     Parameters
@@ -36,21 +37,16 @@ def frame(*, height: int, left: int = 52, legend: bool = False) -> go.Figure:
         Pixels; the panel keeps them while it loads.
     left
         Pixels for the labels of the vertical axis.
-    legend
-        Whether the legend above the chart is shown.
     """
     axis = {"gridcolor": "rgba(128,140,152,0.16)", "zeroline": False, "automargin": False, "ticks": ""}
     layout = {
         "template": go.layout.Template(),  # the default one is 7 kB of colours that style.css decides
         "height": height,
-        "margin": {"l": left, "r": 12, "t": 26 if legend else 14, "b": 30},
+        "margin": {"l": left, "r": 12, "t": 14, "b": 30},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 12, "color": MUTED},
-        "showlegend": legend,
-        "legend": {
-            "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left", "font": {"size": 11}
-        },
+        "showlegend": False,  # see legend.py
         "hovermode": "closest",
         "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
         "dragmode": "zoom",
@@ -62,8 +58,8 @@ def frame(*, height: int, left: int = 52, legend: bool = False) -> go.Figure:
 
 def on_time(figure: go.Figure, begin: float, end: float, revision: str) -> go.Figure:
     """Give a figure the time axis that all charts of a page share; zoom survives a refresh with the same revision."""
-    axis = {"type": "date", "range": [begin * 1000, end * 1000]}
-    figure.update_layout(xaxis=axis, uirevision=revision)
+    figure.layout.xaxis.type, figure.layout.xaxis.range = "date", [begin * 1000, end * 1000]
+    figure.layout.uirevision = revision  # set one by one: update_layout takes 30 ms to check a path
     return figure
 
 
@@ -168,7 +164,7 @@ def mark(figure: go.Figure, markers: pd.DataFrame, begin: float, end: float, *, 
                  "showarrow": False, "xanchor": "right" if late else "left", "yanchor": "top",
                  "xshift": -5 if late else 5, "yshift": -15 * lowered, "font": {"size": 11, "color": colour}}
             )  # fmt: skip
-    figure.update_layout(shapes=shapes, annotations=notes)
+    figure.layout.shapes, figure.layout.annotations = shapes, notes
     return figure
 
 
@@ -183,7 +179,7 @@ def levels(figure: go.Figure, values: Sequence[tuple[float, str, str, str]]) -> 
                 {"x": 0, "xref": "paper", "y": value, "text": text, "showarrow": False, "xanchor": "left",
                  "yanchor": "bottom", "font": {"size": 11, "color": colour}}
             )  # fmt: skip
-    figure.update_layout(shapes=shapes, annotations=notes)
+    figure.layout.shapes, figure.layout.annotations = shapes, notes
     return figure
 
 
@@ -214,3 +210,48 @@ def nothing(why: str, height: int = 220) -> go.Figure:
         text="○ " + wrapped(why, 52), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 13}
     )
     return figure
+
+
+def clocked(figure: go.Figure, zone: str = "UTC") -> go.Figure:
+    """Turn the times of a chart from milliseconds into what a clock of a zone shows; every chart ends with this.
+
+    plotly knows no zones: it draws text as it stands, but numbers in the zone of the browser.
+
+    Parameters
+    ----------
+    figure
+        A chart whose time axis holds milliseconds UTC; one without a time axis stays as it is.
+    zone
+        A name of the tz database; one that is unknown here leaves UTC.
+    """
+    if figure.layout.xaxis.type != "date":
+        return figure
+    try:
+        there = ZoneInfo(zone)
+    except (ValueError, OSError, KeyError):  # what a browser says is not to be trusted
+        there = ZoneInfo("UTC")
+
+    def shown(times: Sequence[float | None]) -> np.ndarray:
+        return _texts(times, there)  # an array: plotly checks a list item by item
+
+    for trace in figure.data:
+        trace.x = shown(list(trace.x))
+    layout = figure.layout
+    layout.xaxis.range = shown(list(layout.xaxis.range)).tolist()
+    layout.uirevision = f"{layout.uirevision} {zone}"
+    for shape in layout.shapes:
+        if shape.xref != "paper":
+            shape.x0, shape.x1 = shown([shape.x0, shape.x1]).tolist()
+    for note in layout.annotations:
+        if note.xref != "paper":
+            (note.x,) = shown([note.x]).tolist()
+    return figure
+
+
+def _texts(times: Sequence[float | None], there: ZoneInfo) -> np.ndarray:
+    known = np.array([np.nan if at is None else at for at in times], dtype=float)
+    stamps = pd.to_datetime(np.where(np.isnan(known), 0.0, known).round().astype("int64"), unit="ms", utc=True)
+    walls = stamps.tz_convert(there).tz_localize(None).to_numpy().astype("datetime64[s]")
+    texts = np.datetime_as_string(walls, unit="s").astype(object)
+    texts[np.isnan(known)] = None
+    return texts

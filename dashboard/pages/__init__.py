@@ -7,7 +7,7 @@ from dash import Dash
 
 from dashboard import shell
 from dashboard.data import Data
-from dashboard.pages import alerts, missing, overview, policy, readiness, rollback, runbook
+from dashboard.pages import alerts, missing, overview, policy, ranges, readiness, rollback, runbook
 
 
 def register(app: Dash, data: Data) -> None:
@@ -21,3 +21,4 @@ def register(app: Dash, data: Data) -> None:
     dash.register_page("not_found_404", title=shell.title, layout=missing.layout)
     for page in (overview, policy, alerts, readiness, rollback, runbook):
         page.register(app, data)
+    ranges.register(app)

@@ -8,6 +8,7 @@ from dash import html
 
 from dashboard.components import moment, shape_of, state
 from dashboard.figures.control import worst
+from dashboard.figures.drift import MOST
 from dashboard.words import number, percent
 
 _SHOWN = 6  # constraints listed before the rest is folded away
@@ -44,6 +45,15 @@ def drift_note(found: dict[str, Any]) -> Any:
     return [shape_of("warning"), f" {above} of {len(newest)} features above {found['limit']:g} bit"]
 
 
+def drift_more(found: dict[str, Any]) -> str:
+    """Return what the worst feature's newest verdict says, and how many features the chart leaves out."""
+    if found["table"].empty:
+        return ""
+    left = len(found["table"]) - MOST
+    rest = f" The chart shows the {MOST} that moved furthest; {left} more moved less." if left > 0 else ""
+    return str(found["reason"].get(found["table"].index[0], "")) + rest
+
+
 def constraints(rows: list[dict[str, Any]], chosen: str) -> Any:
     """Return the constraints, worst first, each a button that draws its rate."""
     if not rows:
@@ -68,14 +78,17 @@ _STATE = {"over": "rollback", "unclear": "insufficient", "within": "healthy", "n
 def _constraint(row: dict[str, Any], chosen: bool) -> html.Li:
     burn = "–" if row["burn"] is None else f"{number(row['burn'], 2)}× budget"
     span = f"{percent(row['rate'])} [{percent(row['low'])}, {percent(row['high'])}]" if row["n"] else "–"
-    hard = " hard" if row["hard"] else ""
+    word, why = _WORD[row["state"]], "how fast the budget is used up"
+    if row["hard"] and row["violations"]:  # one is too many, whatever the rate is
+        word, burn, why = f"passed {row['violations']:,}×", "none allowed", f"as a rate: {burn}"
+        span = f"{row['violations']:,} of {row['n']:,}, {percent(row['rate'])}"
     return html.Li(
         html.Button(
             [
-                state(_STATE[row["state"]], _WORD[row["state"]], size="small"),
-                html.Span([row["constraint"], html.Em(hard)], className="which"),
+                state(_STATE[row["state"]], word, size="small"),
+                html.Span([row["constraint"], html.Em(" hard limit" if row["hard"] else "")], className="which"),
                 html.Span(span, className="value"),
-                html.Span(burn, className="burn", title="how fast the budget is used up"),
+                html.Span(burn, className="burn", title=why),
             ],
             className="constraint",
             **{"data-constraint": row["constraint"], "aria-pressed": "true" if chosen else "false"},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, State, dcc, html
 
-from dashboard.components import findings, link, moment, prose, shape_of, state, strip, unread
+from dashboard.components import link, moment, prose, shape_of, state, strip, unread
 from dashboard.data import Data
+from dashboard.findings import grouped
 from dashboard.guard import kept
-from dashboard.words import ACTIONS, number, percent
+from dashboard.words import ACTIONS, number, percent, plural
 
 _COLUMNS = (
     "Policy",
@@ -25,7 +26,7 @@ _COLUMNS = (
 )
 
 
-_ATTENTION = 6  # alerts above the policies; the rest is one click away
+_ATTENTION, _EACH = 5, 3  # policies above the table, and alerts of each; the rest is one click away
 
 
 def layout(**_query: str) -> html.Div:
@@ -39,6 +40,7 @@ def layout(**_query: str) -> html.Div:
                 ],
                 className="title",
             ),
+            dcc.Store(id="overview-seen"),
             html.P("", id="overview-error", className="failed", role="status"),
             html.Section(
                 [
@@ -61,18 +63,20 @@ def layout(**_query: str) -> html.Div:
 def register(app: Dash, data: Data) -> None:
     """Register the callback."""
 
-    def show(_judged: str | None) -> tuple[Any, ...]:
+    def show(_judged: str | None, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, Any]:
             overview, now = data.overview(), data.now()
             return attention(data.alerts()["open"], overview, now), table(overview["policies"], now)
 
-        return kept(read, 2, data.now())
+        return kept(read, 2, data.now(), seen)
 
     app.callback(
         Output("attention", "children"),
         Output("policies", "children"),
         Output("overview-error", "children"),
+        Output("overview-seen", "data"),
         Input("judged", "data"),
+        State("overview-seen", "data"),
     )(show)
 
 
@@ -89,9 +93,11 @@ def attention(opened: list[dict[str, Any]], overview: dict[str, Any], now: float
             shape_of("insufficient"),
             f" Nothing fires, but only {judged} of {len(rows)} policies could be judged healthy.",
         ]
-    shown = findings(opened[:_ATTENTION], now, empty=empty)
-    rest = len(opened) - _ATTENTION
-    return html.Div([shown, html.P(dcc.Link(f"and {rest} more alerts", href="/alerts"))]) if rest > 0 else shown
+    policies = list(dict.fromkeys(item["policy"] for item in opened))
+    shown = grouped([item for item in opened if item["policy"] in policies[:_ATTENTION]], now, empty=empty, most=_EACH)
+    rest = len(policies) - _ATTENTION
+    more = html.P(dcc.Link(f"and {plural(rest, 'policy')} more", href="/alerts"))
+    return html.Div([shown, more]) if rest > 0 else shown
 
 
 def table(rows: list[dict[str, Any]], now: float) -> html.Table:
@@ -159,6 +165,8 @@ def soft(name: str) -> str:
 def _acted(action: dict[str, Any] | None) -> Any:
     if action is None:
         return None
+    if action["stuck"] and not action["to_version"]:
+        return html.Small([shape_of("page"), " no version left to roll back to"])
     shown = ACTIONS.get(action["state"], "rollback" if action["stuck"] else "pending")
     return html.Small([shape_of(shown), f" rollback {action['state'].replace('_', ' ')}"])
 

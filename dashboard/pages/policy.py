@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import dash
 from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
-from dashboard import figures
-from dashboard.components import brief, findings, graph, moment, panel, prose, state, steps, unread
+from dashboard import figures, reports
+from dashboard.components import graph, legend, moment, panel, state, unread
 from dashboard.current import data as current
-from dashboard.data import LIVE_SPANS, Data, rate_series, span_of
+from dashboard.data import Data, rate_series, span_of
+from dashboard.findings import findings
 from dashboard.guard import kept
-from dashboard.pages import missing, rollback
+from dashboard.pages import missing, ranges, rollback
 from dashboard.pages import runbook as runbook_page
-from dashboard.pages.alerts import picker
-from dashboard.pages.notes import constraints, control_note, drift_note, entropy_note
+from dashboard.pages.notes import constraints, control_note, drift_more, drift_note, entropy_note
+from dashboard.pages.standing import situation
 
 _PANELS = {"reward": "control", "violation_rate": "rates", "hard_constraint": "rates", "state_drift": "drift"}
 _PANELS |= {"action_entropy": "entropy", "candidate_value": "candidates", "volume": "control"}
-_BRIEF = 3  # alerts named above the charts
+_SEEN = ("stand", "fired", "trend", "moved", "valued")  # one a callback: what the browser has of it
 
 
 def layout(
@@ -30,7 +32,7 @@ def layout(
     key: str | None = None,
     constraint: str | None = None,
     runbook: str | None = None,
-    **_query: str,
+    **query: str,
 ) -> html.Div:
     """Return the page without data."""
     if policy not in current().policies():
@@ -42,22 +44,25 @@ def layout(
             html.Div(
                 [
                     html.Div([html.H1(policy), html.Div(id="policy-state")], className="heading"),
-                    picker(span_of(range)),
+                    ranges.picker(ranges.chosen(range, query, "6h")),
                     html.Button("Roll back…", id="rollback-open", className="danger"),
                 ],
                 className="title",
             ),
             dcc.Store(id="policy", data=policy),
             dcc.Store(id="constraint", data=chosen),
+            *[dcc.Store(id=f"{name}-seen") for name in _SEEN],
             html.Div("", id="focus", hidden=True, **{"data-panel": focus}),
             html.Div(unread(), id="situation", style={"minHeight": 74}),
             html.P("", id="situation-error", className="failed", role="status"),
-            panel("Mean reward", graph("control", 320), name="control", wide=True, height=320),
+            panel("Mean reward", [_legend("control"), graph("control", 300)], name="control", wide=True, height=320),
             html.Div(
                 [
                     panel("Violations", [html.Div(id="constraints"), graph("rate", 210)], name="rates", height=300),
-                    panel("State drift", graph("drift", 260), name="drift", height=260),
-                    panel("Reward distribution", graph("fan", 230), name="fan", height=230),
+                    panel(
+                        "State drift", [_legend("drift"), graph("drift", 260), _more("drift")], name="drift", height=260
+                    ),
+                    panel("Reward distribution", [_legend("fan"), graph("fan", 210)], name="fan", height=230),
                     panel("Action entropy", graph("entropy", 230), name="entropy", height=230),
                 ],
                 className="grid",
@@ -80,14 +85,14 @@ def layout(
 def register(app: Dash, data: Data) -> None:
     """Register the callbacks."""
 
-    def stand(_pulse: Any, policy: str) -> tuple[Any, ...]:
+    def stand(_pulse: Any, policy: str, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
             found, now = data.situation(policy), data.now()
             return state(found["state"], size="large"), situation(found, data.alerts(policy)["open"], now)
 
-        return kept(read, 2, data.now())
+        return kept(read, 2, data.now(), seen)
 
-    def fired(_judged: str | None, span: str, policy: str) -> tuple[Any, ...]:
+    def fired(_judged: str | None, span: str, policy: str, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
             found, now = data.alerts(policy, span_of(span)), data.now()
             groups = [findings(found["open"], now, empty="Nothing fires now.")]
@@ -97,23 +102,26 @@ def register(app: Dash, data: Data) -> None:
                 groups += [html.H3("Over"), findings(found["past"], now, empty="", over=True)]
             return (groups,)
 
-        return kept(read, 1, data.now())
+        return kept(read, 1, data.now(), seen)
 
     def trend(
-        _pulse: Any, _judged: str | None, span: str, constraint: str | None, policy: str, note: Any
+        _pulse: Any, _judged: str | None, span: str, constraint: str | None, zone: str | None, policy: str, seen: Any
     ) -> tuple[Any, ...]:
-        if set(dash.ctx.triggered_prop_ids) == {"pulse.data"} and span not in LIVE_SPANS and note:
+        if set(dash.ctx.triggered_prop_ids) == {"pulse.data"} and not data.live(span) and seen:
             raise PreventUpdate  # a longer span shows judged windows only
-        return kept(lambda: trends(data, policy, span_of(span), constraint), 8, data.now(), panels=4)
+        read = partial(trends, data, policy, span_of(span), constraint, zone or "UTC")
+        return kept(read, 10, data.now(), seen, panels=4)
 
-    def moved(_judged: str | None, span: str, policy: str) -> tuple[Any, ...]:
+    def moved(_judged: str | None, span: str, zone: str | None, policy: str, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
             found = data.drift(policy, span_of(span))
-            return figures.heatmap(found, f"{policy}{span}"), drift_note(found)
+            figure = figures.clocked(figures.heatmap(found, f"{policy}{span}"), zone or "UTC")
+            more = [drift_more(found), *reports.note(found["report"])]
+            return figure, drift_note(found), legend(figures.meaning(found)), more
 
-        return kept(read, 2, data.now())
+        return kept(read, 4, data.now(), seen)
 
-    def valued(_judged: str | None, policy: str) -> tuple[Any, ...]:
+    def valued(_judged: str | None, policy: str, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
             found = data.candidates(policy)
             if found["missing"]:
@@ -121,89 +129,41 @@ def register(app: Dash, data: Data) -> None:
             days = (found["end"] - found["begin"]) / 86400
             return figures.forest(found), [f"{days:.0f} days to ", moment(found["end"], data.now())]
 
-        return kept(read, 2, data.now())
+        return kept(read, 2, data.now(), seen)
 
-    judged, span, policy = Input("judged", "data"), Input("range", "value"), State("policy", "data")
-    app.callback(
-        Output("policy-state", "children"),
-        Output("situation", "children"),
-        Output("situation-error", "children"),
-        Input("pulse", "data"),
-        policy,
-    )(stand)
-    app.callback(Output("policy-alerts", "children"), Output("policy-alerts-error", "children"), judged, span, policy)(
-        fired
-    )
-    app.callback(
-        Output("control", "figure"),
-        Output("control-note", "children"),
-        Output("fan", "figure"),
-        Output("entropy", "figure"),
-        Output("entropy-note", "children"),
-        Output("constraints", "children"),
-        Output("rate", "figure"),
-        Output("rates-note", "children"),
-        *[Output(f"{name}-error", "children") for name in ("control", "fan", "entropy", "rates")],
-        Input("pulse", "data"),
-        judged,
-        span,
-        Input("constraint", "data"),
-        policy,
-        State("control-note", "children"),
-    )(trend)
-    app.callback(
-        Output("drift", "figure"),
-        Output("drift-note", "children"),
-        Output("drift-error", "children"),
-        judged,
-        span,
-        policy,
-    )(moved)
-    app.callback(
-        Output("forest", "figure"),
-        Output("candidates-note", "children"),
-        Output("candidates-error", "children"),
-        judged,
-        policy,
-    )(valued)
+    pulse, judged, span = Input("pulse", "data"), Input("judged", "data"), Input("span", "data")
+    zone, policy = Input("zone", "data"), State("policy", "data")
+
+    def shown(names: str, *inputs: Any, of: Any) -> None:
+        """Register a callback: its outputs are ``component.property``, and what the browser has of them."""
+        outputs = [Output(*name.rsplit(".", 1)) for name in names.split()]
+        seen = f"{of.__name__}-seen"
+        app.callback(*outputs, Output(seen, "data"), *inputs, policy, State(seen, "data"))(of)
+
+    shown("policy-state.children situation.children situation-error.children", pulse, of=stand)
+    shown("policy-alerts.children policy-alerts-error.children", judged, span, of=fired)
+    shown(
+        "control.figure control-note.children control-legend.children fan.figure fan-legend.children entropy.figure "
+        "entropy-note.children constraints.children rate.figure rates-note.children control-error.children "
+        "fan-error.children entropy-error.children rates-error.children",
+        pulse, judged, span, Input("constraint", "data"), zone, of=trend,
+    )  # fmt: skip
+    shown(
+        "drift.figure drift-note.children drift-legend.children drift-more.children drift-error.children",
+        judged, span, zone, of=moved,
+    )  # fmt: skip
+    shown("forest.figure candidates-note.children candidates-error.children", judged, of=valued)
 
 
-def situation(found: dict[str, Any], opened: list[dict[str, Any]], now: float) -> html.Div:
-    """Return the facts, what fires, what was done with its steps, and the next step."""
-    facts = [
-        ("Serving", [html.B(found["serving"]), f" generation {found['generation']}"]),
-        ("Newest decision", moment(found["last_ts"], now, absent="none yet")),
-        ("Judged until", moment(found["sealed_until"], now)),
-        ("Baseline", f"{found['baseline']['id']}, frozen" if found["baseline"] else "none frozen"),
-    ]
-    if found["quarantined"]:
-        rows = sum(item["rows"] for item in found["quarantined"])
-        facts.append(("Quarantined", f"{rows:,} rows: {found['quarantined'][0]['reason']}"))
-    done = [
-        html.Div(
-            [
-                html.P([html.B(action["sentence"]), " ", html.Span(action["reason"], className="muted")]),
-                steps(action, now),
-            ],
-            className="action " + ("is-stuck" if action["stuck"] else "is-done" if action["done"] else "is-open"),
-        )
-        for action in found["actions"]
-    ]
-    fires = [html.Li(brief(item, now)) for item in opened[:_BRIEF]]
-    if len(opened) > _BRIEF:
-        fires.append(html.Li(html.A(f"and {len(opened) - _BRIEF} more", href="#policy-alerts-panel")))
-    due = [" ", moment(found["next"]["at"], now), "."] if found["next"]["at"] else []
-    return html.Div(
-        [
-            html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in facts], className="facts"),
-            html.Ul(fires, className="fires") if fires else None,
-            *done,
-            html.P([html.B("Next: "), *prose(found["next"]["text"]), *due], className="next"),
-        ]
-    )
+def _legend(name: str) -> html.Div:
+    return html.Div(id=f"{name}-legend", className="legend")
 
 
-def trends(data: Data, policy: str, span: str, constraint: str | None) -> tuple[Any, ...]:
+def _more(name: str) -> html.P:
+    return html.P(id=f"{name}-more", className="note")
+
+
+def trends(data: Data, policy: str, span: str, constraint: str | None, zone: str = "UTC") -> tuple[Any, ...]:
     """Return what is drawn over time: control chart, fan, entropy, constraints and the rate of the chosen one."""
     found, happened, serving = data.series(policy, span)
     revision = f"{policy}{span}"
@@ -215,14 +175,17 @@ def trends(data: Data, policy: str, span: str, constraint: str | None) -> tuple[
     else:
         table = rate_series(found["rates"], chosen["constraint"])
         rate = figures.rate(table, chosen, found, happened, f"{revision}{chosen['constraint']}")
-        note = f"over {span}, exact 95% intervals"
+        note = f"over {ranges.told(span)}, exact 95% intervals"
+    control, fan = figures.control(found, happened, serving, revision), figures.fan(found, happened, revision)
     return (
-        figures.control(found, happened, serving, revision),
+        figures.clocked(control, zone),
         control_note(found),
-        figures.fan(found, happened, revision),
-        figures.entropy(found, happened, serving, revision),
+        legend(figures.keys(control)),
+        figures.clocked(fan, zone),
+        legend(figures.keys(fan)),
+        figures.clocked(figures.entropy(found, happened, serving, revision), zone),
         entropy_note(found, serving),
         constraints(limits, chosen["constraint"] if chosen else ""),
-        rate,
+        figures.clocked(rate, zone),
         note,
     )

@@ -31,6 +31,7 @@ def layout(policy: str | None = None, **_query: str) -> html.Div:
                 className="title",
             ),
             dcc.Store(id="readiness-policy", data=chosen),
+            dcc.Store(id="readiness-seen"),
             html.P("", id="readiness-error", className="failed", role="status"),
             html.Div(unread(), id="readiness", style={"minHeight": 200}),
         ],
@@ -41,14 +42,19 @@ def layout(policy: str | None = None, **_query: str) -> html.Div:
 def register(app: Dash, data: Data) -> None:
     """Register the callback."""
 
-    def show(_judged: str | None, policy: str) -> tuple[Any, ...]:
-        return kept(lambda: (checklist(policy, data.readiness(policy) if policy else None, data.now()),), 1, data.now())
+    def show(_judged: str | None, policy: str, seen: Any) -> tuple[Any, ...]:
+        def read() -> tuple[Any, ...]:
+            return (checklist(policy, data.readiness(policy) if policy else None, data.now()),)
+
+        return kept(read, 1, data.now(), seen)
 
     app.callback(
         Output("readiness", "children"),
         Output("readiness-error", "children"),
+        Output("readiness-seen", "data"),
         Input("judged", "data"),
         State("readiness-policy", "data"),
+        State("readiness-seen", "data"),
     )(show)
 
 

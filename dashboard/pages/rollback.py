@@ -92,7 +92,7 @@ def register(app: Dash, data: Data) -> None:
         now = data.now()
         parts: list[Any] = []
         for action in found:
-            parts += [html.P(html.B(action["sentence"])), steps(action, now)]
+            parts += [html.P(html.B(action["sentence"])), *([steps(action, now)] if action["steps"] else [])]
         return parts
 
     app.callback(

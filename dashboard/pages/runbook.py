@@ -18,28 +18,30 @@ _PAGE = re.compile(r"\]\(([a-z0-9_]+)\.md\)")
 def section(trigger: str | None) -> html.Div:
     """Return the panel, empty; ``trigger`` is the one that the address asks for."""
     shown = panel("Runbook", html.Div(id="runbook"), name="runbook", wide=True)
-    return html.Div([dcc.Store(id="runbook-asked", data=trigger), shown])
+    return html.Div([dcc.Store(id="runbook-asked", data=trigger), dcc.Store(id="runbook-seen"), shown])
 
 
 def register(app: Dash, data: Data) -> None:
     """Register the callback."""
 
-    def show(_judged: str | None, policy: str, asked: str | None) -> tuple[Any, ...]:
+    def show(_judged: str | None, policy: str, asked: str | None, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
             trigger = asked or chosen(data.alerts(policy))
             if trigger is None:
                 return html.P("Nothing fires, so no page is open.", className="empty"), ""
             return page(data.runbook(policy, trigger), policy), html.Span(trigger, className="code")
 
-        return kept(read, 2, data.now())
+        return kept(read, 2, data.now(), seen)
 
     app.callback(
         Output("runbook", "children"),
         Output("runbook-note", "children"),
         Output("runbook-error", "children"),
+        Output("runbook-seen", "data"),
         Input("judged", "data"),
         State("policy", "data"),
         State("runbook-asked", "data"),
+        State("runbook-seen", "data"),
     )(show)
 
 

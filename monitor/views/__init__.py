@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.views.alerts import alerts
+from monitor.views.budget import budget
 from monitor.views.candidates import candidates
 from monitor.views.drift import drift
 from monitor.views.markers import markers
@@ -16,6 +17,7 @@ from monitor.views.versions import Tokens, tokens
 __all__ = [
     "Tokens",
     "alerts",
+    "budget",
     "candidates",
     "counts",
     "drift",

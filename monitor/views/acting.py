@@ -49,13 +49,15 @@ def of_identities(connection: Connection, identities: Sequence[str]) -> list[dic
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
     word = _WORDS.get(row["state"], row["state"])
+    nowhere = "was" if row["state"] == "cancelled" else "is"
+    wanted = "; what asked for it is over." if row["state"] == "cancelled" else ": a person must decide."
     body = json.loads(row["body"]) if row["body"] else {}
     return {
         **row,
         "manual": body.get("data", {}).get("mode") == "manual" or row["trigger"] == "manual",
         "sentence": f"The rollback {row['from_version']} → {row['to_version']} {word}."
         if row["to_version"]
-        else f"No version is left to roll {row['from_version']} back to: a person must decide.",
+        else f"No version {nowhere} left to roll {row['from_version']} back to{wanted}",
         "steps": _steps(row),
         "done": row["state"] == "confirmed",
         "stuck": row["state"] in STUCK,
@@ -63,7 +65,12 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _steps(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the four steps with their times; the first one without a time is under way, or has failed."""
+    """Return the four steps with their times; the first one without a time is under way, or has failed.
+
+    None of them where no version was left to go to.
+    """
+    if not row["to_version"]:
+        return []  # nothing is sent, so there is nothing to follow
     to = f"by {row['hook']}" if row["hook"] else "by the route"
     decided = row["requested"]
     steps: list[dict[str, Any]] = [

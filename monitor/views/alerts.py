@@ -14,8 +14,9 @@ from monitor import route, status
 from monitor.clock import Clock
 from monitor.settings import Settings
 from monitor.store.tables import transitions
+from monitor.views import why
 from monitor.views.acting import acted
-from monitor.views.spans import SPANS, covering
+from monitor.views.spans import around, bounds
 
 _OPEN = frozenset({"pending", "firing", "recovering"})
 _FIRED = {"info": "warning", "warn": "warning", "page": "page", "rollback": "rollback"}
@@ -32,7 +33,8 @@ def alerts(
     dict
         ``open``: pending, firing, recovering. ``blind``: what cannot be judged (no data, error, too few rows).
         ``past``: what fired or was pending in the span and is over. Each has shown (a name of ``status.RANK``), policy,
-        triggers, metric, version, keys, reason, since and until (seconds), done (by the system), span of its link.
+        triggers, metric, version, keys, reason, since and until (seconds), done (by the system), span of its link,
+        and, but for what is blind, why (``views.why.shown``, None where it is not told).
     """
     now = clock.now()
     stored = [
@@ -49,12 +51,15 @@ def alerts(
         for item in stored
         if item["state"] not in _OPEN and item["health"] != "ok" and item["version"] in {serving[item["policy"]], "*"}
     ]
-    past = _past(connection, settings, policy, now - SPANS[span])
-    return {
+    past = _past(connection, settings, policy, *bounds(span, now))
+    found = {
         "open": _grouped(current, settings, now, actions),
         "blind": _blind(_grouped(blind, settings, now, actions)),
         "past": sorted(_grouped(past, settings, now, actions), key=lambda item: -item["until"]),
     }
+    why.attach(connection, found["open"], policy)
+    why.attach(connection, found["past"], policy)
+    return found
 
 
 def _grouped(found: Sequence[Finding], settings: Settings, now: float, actions: Sequence[Finding]) -> list[Finding]:
@@ -88,7 +93,8 @@ def _finding(group: Sequence[Finding], settings: Settings, now: float, actions: 
     if trigger is not None and first["state"] in {"pending", "recovering"}:
         needed = trigger.for_ if first["state"] == "pending" else trigger.clear
     return {
-        **{name: first[name] for name in ("policy", "trigger", "version", "state", "health", "severity", "reason")},
+        **{name: first[name] for name in ("policy", "trigger", "version", "state", "health", "severity")},
+        "reason": first["reason"] if "reason" in first else _reason(first["evidence"]),
         "shown": first["shown"],
         "triggers": [first["trigger"]],
         "metric": trigger.metric if trigger else None,
@@ -99,7 +105,7 @@ def _finding(group: Sequence[Finding], settings: Settings, now: float, actions: 
         "streak": max(int(item.get("streak") or 0) for item in group),
         "needed": needed,
         "done": _done(first, actions),
-        "span": covering(now - since) if since else "6h",
+        "span": around(since, first.get("until") or now, now) if since else "6h",
     }
 
 
@@ -122,9 +128,9 @@ def _done(item: Finding, actions: Sequence[Finding]) -> dict[str, Any]:
     return {"text": "", "state": "", "action": None}
 
 
-def _past(connection: Connection, settings: Settings, policy: str | None, begin: float) -> list[Finding]:
+def _past(connection: Connection, settings: Settings, policy: str | None, begin: float, end: float) -> list[Finding]:
     """Return what was open in the span and is over: one for each time that it opened, with the worst it became."""
-    found = select(transitions).where(transitions.c.created >= begin)
+    found = select(transitions).where(transitions.c.at >= begin, transitions.c.at <= end)
     if policy is not None:
         found = found.where(transitions.c.policy == policy)
     episodes: dict[tuple[str, ...], Finding] = {}
@@ -133,19 +139,18 @@ def _past(connection: Connection, settings: Settings, policy: str | None, begin:
         if row.policy not in settings.policy:
             continue
         where = (row.policy, row.version, row.trigger, row.key)
-        reason = _reason(row.evidence)
         if row.new in _OPEN:
-            episode = episodes.setdefault(where, _episode(row, reason))
+            episode = episodes.setdefault(where, _episode(row))
             if row.new == "firing":
-                episode |= {"shown": _FIRED[row.severity], "reason": reason}
+                episode |= {"shown": _FIRED[row.severity], "evidence": row.evidence}
         elif where in episodes:
             over.append({**episodes.pop(where), "state": row.new, "until": row.at})
     return over
 
 
-def _episode(row: Any, reason: str) -> Finding:
+def _episode(row: Any) -> Finding:
     named = {name: getattr(row, name) for name in ("policy", "trigger", "version", "key", "severity")}
-    return {**named, "shown": "pending", "health": "ok", "since": row.at, "reason": reason}
+    return {**named, "shown": "pending", "health": "ok", "since": row.at, "evidence": row.evidence}
 
 
 def _reason(evidence: str) -> str:

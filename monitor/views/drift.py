@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from monitor.clock import Clock
 from monitor.settings import Settings
 from monitor.store.tables import verdicts
-from monitor.views.spans import SPANS, resolution, window_of
+from monitor.views.spans import bounds, resolution, window_of
 from monitor.windows import newest_baseline
 
 
@@ -23,8 +23,7 @@ def drift(connection: Connection, settings: Settings, clock: Clock, policy: str,
         ``table``: frame, features (worst newest first) by start of window, NaN where nothing could be judged;
         ``reason``: the newest sentence of each feature; ``limit`` in bits; ``missing``: why the table is empty.
     """
-    end = clock.now()
-    begin = end - SPANS[span]
+    begin, end = bounds(span, clock.now())
     triggers = {name: item for name, item in settings.triggers(policy).items() if item.metric == "state_drift"}
     strictest = max(triggers.items(), key=lambda item: item[1].threshold or 0.0, default=None)
     window = resolution(window_of(settings, policy, "state_drift"), end - begin)

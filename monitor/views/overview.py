@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from monitor import status
 from monitor.clock import Clock
 from monitor.settings import Settings
-from monitor.store.tables import policies, transitions, verdicts
+from monitor.store.tables import alerts, policies, transitions, verdicts
 from monitor.views.acting import acted
 from monitor.views.readiness import readiness
 
@@ -49,20 +49,27 @@ def overview_row(connection: Connection, settings: Settings, clock: Clock, polic
         "why": _why(found, newest),
         "serving": found["serving"],
         "generation": found["generation"],
-        "reward": _newest(found, "reward"),
+        "reward": _newest(found, "reward", _in_sigma(settings, policy)),
         "violations": _newest(found, "violation_rate"),
         "drift": _newest(found, "state_drift"),
         "entropy": _newest(found, "action_entropy"),
         "best": max(best, key=lambda item: item["value"], default=None),
         "readiness": checklist.get("summary") if checklist["ran"] else None,
         "action": newest[0] if newest else None,
-        "strip": strip(connection, policy, clock.now()),
+        "strip": strip(connection, settings, policy, clock.now()),
     }
 
 
-def _newest(found: dict[str, Any], metric: str) -> dict[str, Any] | None:
+def _in_sigma(settings: Settings, policy: str) -> set[str]:
+    """Return the triggers whose statistic is in sigma of a window, as the column says; others add up evidence."""
+    triggers = settings.triggers(policy).items()
+    return {name for name, item in triggers if item.detector in {"frozen_sigma", "rolling_sigma"} and not item.segment}
+
+
+def _newest(found: dict[str, Any], metric: str, among: set[str] | None = None) -> dict[str, Any] | None:
     """Return the worst of a metric's newest judged points: what fired, else the greatest statistic."""
     points = [item for item in found["metrics"] if item["metric"] == metric and item["n"]]
+    points = [item for item in points if among is None or item["trigger"] in among]
     ranked = [item for item in points if item["state"] in {"ok", "fire"}] or points
     if not ranked:
         return None
@@ -94,7 +101,7 @@ def _why(found: dict[str, Any], newest: list[dict[str, Any]]) -> str:
     return f"{judged} series judged healthy." if judged else "Nothing has been judged yet."
 
 
-def strip(connection: Connection, policy: str, now: float) -> list[dict[str, Any]]:
+def strip(connection: Connection, settings: Settings, policy: str, now: float) -> list[dict[str, Any]]:
     """Return the last 24 hours in half hours: the worst state of each; what was not judged is no data."""
     length = DAY / CELLS
     first = math.floor(now / length) * length - DAY + length
@@ -103,17 +110,21 @@ def strip(connection: Connection, policy: str, now: float) -> list[dict[str, Any
     ]
 
     def mark(begin: float, end: float, state: str) -> None:
-        for cell in cells:
-            worse = status.RANK[state] > status.RANK[cell["state"]] or cell["state"] == "no_data"
-            if cell["start"] < end and cell["end"] > begin and worse:
+        low, high = math.floor((begin - first) / length), math.ceil((end - first) / length)
+        for cell in cells[max(low, 0) : max(high, 0)]:
+            if status.RANK[state] > status.RANK[cell["state"]] or cell["state"] == "no_data":
                 cell["state"] = state
 
-    c = verdicts.c
-    judged = select(c.start, func.max(c.end)).where(
-        c.policy == policy, c.state.in_(("ok", "fire")), c.end > first, c.start <= now
-    )
-    for start, end in connection.execute(judged.group_by(c.start)):
-        mark(start, end, "healthy")
+    # By way of the alerts, one row a series, so that the key finds a day of verdicts however many there are; an outer
+    # join with all conditions in it, because SQLite would turn an inner one round and read every verdict.
+    longest = max((item.window for item in settings.triggers(policy).values()), default=0.0)
+    c, a = verdicts.c, alerts.c
+    same = (c.policy == a.policy) & (c.version == a.version) & (c.trigger == a.trigger) & (c.key == a.key)
+    recent = (c.start > first - longest) & (c.start <= now) & (c.end > first) & c.state.in_(("ok", "fire"))
+    judged = select(c.start, func.max(c.end)).select_from(alerts.outerjoin(verdicts, same & recent))
+    for start, end in connection.execute(judged.where(a.policy == policy).group_by(c.start)):
+        if start is not None:
+            mark(start, end, "healthy")
     for begin, end, state in _episodes(connection, policy, first, now):
         mark(begin, end, state)
     for action in acted(connection, policy):
@@ -123,19 +134,23 @@ def strip(connection: Connection, policy: str, now: float) -> list[dict[str, Any
 
 
 def _episodes(connection: Connection, policy: str, first: float, now: float) -> list[tuple[float, float, str]]:
-    """Return from when to when alerts were pending or firing, as (begin, end, state)."""
-    c = transitions.c
-    found = select(c.version, c.trigger, c.key, c.new, c.severity, c.at).where(c.policy == policy).order_by(c.id)
-    since: dict[tuple[str, str, str], tuple[float, str]] = {}
+    """Return from when to when alerts were pending or firing since ``first``, as (begin, end, state)."""
+    c, a = transitions.c, alerts.c
+    found = select(c.version, c.trigger, c.key, c.old, c.new, c.severity, c.at)
+    since: dict[tuple[str, str, str], tuple[float, str | None]] = {}
     episodes = []
-    for row in connection.execute(found):
+    for row in connection.execute(found.where(c.policy == policy, c.at >= first).order_by(c.id)):
         where = (row.version, row.trigger, row.key)
-        if where in since:
-            begin, state = since.pop(where)
+        begin, state = since.get(where, (first, _shown(row.old, row.severity)))  # what was open before says so
+        if state:
             episodes.append((begin, row.at, state))
-        if row.new == "firing":
-            since[where] = (row.at, _FIRED[row.severity])
-        elif row.new in _OPEN:
-            since[where] = (row.at, "pending")
-    episodes += [(begin, now, state) for begin, state in since.values()]
-    return [(begin, max(end, begin + 1), state) for begin, end, state in episodes if end >= first]
+        since[where] = (row.at, _shown(row.new, row.severity))
+    held = select(a.version, a.trigger, a.key, a.state, a.severity).where(a.policy == policy)
+    for one in connection.execute(held):
+        since.setdefault((one.version, one.trigger, one.key), (first, _shown(one.state, one.severity)))
+    episodes += [(begin, now, state) for begin, state in since.values() if state]
+    return [(begin, max(end, begin + 1), state) for begin, end, state in episodes]
+
+
+def _shown(state: str, severity: str) -> str | None:
+    return _FIRED[severity] if state == "firing" else "pending" if state in _OPEN else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 from sqlalchemy import Connection, select
 
 from detectors.season import expectation
@@ -19,7 +19,7 @@ from monitor.settings import Settings
 from monitor.store.tables import verdicts
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
-from monitor.views.spans import LIVE_SPANS, SPANS, resolution, window_of
+from monitor.views.spans import LIVE, bounds, resolution, window_of
 from monitor.windows import Windows, newest_baseline
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -37,7 +37,7 @@ def series(
     connection, settings, clock, policy
         The read transaction, the configuration, the time, and whose numbers.
     span
-        A name of ``SPANS``; it ends at the injected clock's now.
+        A name of ``SPANS``, which ends at the injected clock's now, or ``FROM/TO``.
     windows
         Keeps the baselines between calls, which never change.
 
@@ -54,15 +54,14 @@ def series(
     ----------
     Clopper, C. J. and Pearson, E. S. (1934). The use of confidence or fiducial limits. Biometrika 26, 404-413.
     """
-    end = clock.now()
-    begin = end - SPANS[span]
+    begin, end = bounds(span, clock.now())
     plan, _id = plans.current_plan(connection, settings, policy)
     judged = window_of(settings, policy, "reward")
     window = resolution(judged, end - begin)
     loaded = _load(connection, policy, window, begin, end, plan)
-    minutes = _load(connection, policy, MINUTE, begin, end, plan) if span in LIVE_SPANS and window > MINUTE else []
+    minutes = _load(connection, policy, MINUTE, begin, end, plan) if end - begin <= LIVE and window > MINUTE else []
     reward = _means(loaded, window)
-    rates = _rates([*loaded, *_newer(connection, policy, loaded, window, end, plan)], window, plan)
+    rates = _rates([*loaded, *_newer(connection, policy, loaded, window, begin, end, plan)], window, plan)
     return {
         "begin": begin,
         "end": end,
@@ -104,13 +103,16 @@ def _load(connection: Connection, policy: str, window: int, begin: float, end: f
         return []  # a rebuild with a new plan is under way; the page says that it has no windows
 
 
-def _newer(connection: Connection, policy: str, loaded: Loaded, window: int, end: float, plan: Plan) -> Loaded:
+def _newer(
+    connection: Connection, policy: str, loaded: Loaded, window: int, begin: float, end: float, plan: Plan
+) -> Loaded:
     """Return what came after the last whole window as one more: a limit that was just passed must be in the count."""
-    begin = max((start for _version, start, _summary in loaded), default=int(end) - window) + window
+    last = max((start for _version, start, _summary in loaded), default=None)
+    begin = max(begin, end - 2 * window) if last is None else last + window
     newest: dict[str, BucketSummary] = {}
     for version, _start, summary in _load(connection, policy, MINUTE, begin, end, plan):
         newest[version] = newest[version] + summary if version in newest else summary
-    return [(version, begin, summary) for version, summary in newest.items()]
+    return [(version, int(begin), summary) for version, summary in newest.items()]
 
 
 def _means(loaded: Loaded, window: int) -> pd.DataFrame:
@@ -160,10 +162,11 @@ def _expected(
 def _fired(
     connection: Connection, settings: Settings, policy: str, metric: str, begin: float, end: float
 ) -> pd.DataFrame:
-    known = {name: item for name, item in settings.triggers(policy).items() if item.metric == metric}
+    triggers = settings.triggers(policy).items()
+    known = {name: item for name, item in triggers if item.metric == metric and not item.segment}
     c = verdicts.c
     found = select(c.trigger, c.version, c.start, c.end, c.value, c.reason).where(
-        c.policy == policy, c.trigger.in_(known), c.state == "fire", c.end > begin, c.start < end
+        c.policy == policy, c.trigger.in_(known), c.state == "fire", c.start + c.end > 2 * begin, c.start < end
     )
     rows = [
         ((row.start + row.end) / 2, row.version, row.value, row.trigger, known[row.trigger].severity, row.reason)
@@ -195,7 +198,7 @@ def _entropy(loaded: Loaded, window: int, plan: Plan) -> pd.DataFrame:
 
 
 def _newest_limit(connection: Connection, settings: Settings, policy: str, metric: str) -> float | None:
-    names = [name for name, item in settings.triggers(policy).items() if item.metric == metric]
+    names = [name for name, item in settings.triggers(policy).items() if item.metric == metric and not item.segment]
     c = verdicts.c
     found = select(c.low).where(c.policy == policy, c.trigger.in_(names), c.low.is_not(None))
     return connection.execute(found.order_by(c.start.desc()).limit(1)).scalar_one_or_none()
@@ -219,8 +222,10 @@ def _rates(loaded: Loaded, window: int, plan: Plan) -> pd.DataFrame:
 def rate_series(rates: pd.DataFrame, constraint: str) -> pd.DataFrame:
     """Return one constraint's rate in each window with its exact 95% interval."""
     found = rates[rates["constraint"] == constraint]
-    bounds = [interval(hit, n) for hit, n in zip(found["violations"], found["n"], strict=True)]
-    low, high = ([pair[side] for pair in bounds] for side in (0, 1))
+    hits, counts = found["violations"].to_numpy(dtype=float), found["n"].to_numpy(dtype=float)
+    with np.errstate(invalid="ignore"):  # all at once: one at a time takes longer than to read them
+        low = np.where(hits == 0, 0.0, special.betaincinv(np.maximum(hits, 1), counts - hits + 1, 0.025))
+        high = np.where(hits == counts, 1.0, special.betaincinv(hits + 1, np.maximum(counts - hits, 1), 0.975))
     return found.assign(rate=found["violations"] / found["n"], low=low, high=high)
 
 

@@ -25,7 +25,8 @@ def situation(connection: Connection, settings: Settings, clock: Clock, policy: 
     row = connection.execute(select(policies).where(policies.c.policy == policy)).one_or_none()
     newest = acted(connection, policy, clock.now() - _RECENT)
     generation = max((item["generation"] for item in newest), default=None)
-    latest = [item for item in newest if item["generation"] == generation]
+    over = [item for item in newest if item["state"] == "cancelled" and not item["to_version"]]
+    latest = [item for item in newest if item["generation"] == generation and item not in over]
     return {
         "policy": policy,
         "state": found["state"],
@@ -79,6 +80,8 @@ def _next(
     if found["stale"].get(f"judge:{policy}", 0) is not None and f"judge:{policy}" in found["stale"]:
         return _say("Evaluation has stopped: start `checkrein serve` or `checkrein worker`.")
     stuck = [item for item in latest if item["state"] in STUCK]
+    if stuck and not stuck[0]["to_version"]:
+        return _say(str(stuck[0]["last_error"] or stuck[0]["sentence"]))
     if stuck:
         return _say(
             f"Check what {policy} really serves, then roll back by hand. {stuck[0]['last_error'] or ''}".strip()

@@ -13,7 +13,7 @@ from monitor import status
 from monitor.clock import Clock
 from monitor.events import canonical
 from monitor.settings import Settings
-from monitor.store.tables import actions, alerts, baselines, estimates, policies, routes
+from monitor.store.tables import actions, alerts, baselines, estimates, explanations, policies, routes
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def tokens(connection: Connection, settings: Settings, clock: Clock) -> Tokens:
         select(routes.c.policy, routes.c.generation),
         select(baselines.c.policy, func.max(baselines.c.id)).group_by(baselines.c.policy),
         select(estimates.c.policy, func.max(estimates.c.end)).group_by(estimates.c.policy),
+        select(explanations.c.policy, func.max(explanations.c.transition)).group_by(explanations.c.policy),
         select(c.policy, c.id, c.state, c.attempts, c.acknowledged, c.confirmed).order_by(c.requested, c.id),
     ]
     for statement in statements:

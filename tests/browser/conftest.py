@@ -57,8 +57,8 @@ def go(browser: Browser) -> Iterator[Go]:
     """Return a function that starts a visit; at the end none may have done what a page must not do."""
     visits: list[Visit] = []
 
-    def start(address: str, theme: str = "light", width: int = 1440) -> Visit:
-        visits.append(Visit(browser, address, theme, width))
+    def start(address: str, theme: str = "light", width: int = 1440, zone: str = "UTC") -> Visit:
+        visits.append(Visit(browser, address, theme, width, zone))
         return visits[-1]
 
     yield start

@@ -1,10 +1,12 @@
 """Take the documentation's pictures anew: tests/browser/screenshots.py [FOLDER], by default docs/img.
 
-They show a seeded store, so that they say the same every time; the browser is the one of the browser tests.
+They show a seeded store, so that they say the same every time; the browser is the one of the browser tests. Where
+CHECKREIN_OBD_DIR names the Open Bandit Dataset, those of docs/open-bandit.md too: its own commands make the store.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +16,11 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser  # noqa: E402 - run as a file, the tests are not on the path
 
+from monitor import estimates  # noqa: E402
+from monitor.clock import ManualClock  # noqa: E402
+from monitor.runtime import build  # noqa: E402
+from monitor.settings import load  # noqa: E402
+from tests import test_open_bandit_page as page_of  # noqa: E402
 from tests.browser.visits import Visit, chromium  # noqa: E402
 from tests.seeds import seed, served  # noqa: E402
 
@@ -26,6 +33,55 @@ PICTURES = {
     "readiness": ("/readiness?policy=bidder", "light", 1440, 1000, "#readiness .items"),
     "policy-dark-narrow": ("/policy/cooling", "dark", 390, 1500, "#control .main-svg"),
 }
+WEEK = "?from=2019-11-24T00:00Z&to=2019-12-01T00:00Z"
+WEEK_END = 1_575_158_460.0  # 2019-12-01 00:01 UTC
+# name -> the same, and the element that is the picture
+OBD = {
+    "obd-overview": ("/", 560, "#policies tbody tr", "#main"),
+    "obd-policy": (f"/policy/zozo-all{WEEK}", 900, "#control-legend .key", "#control-panel"),
+    "obd-candidates": (f"/policy/zozo-random{WEEK}", 900, "#forest .main-svg", "#candidates-panel"),
+}
+_CANDIDATES = """
+[policy.zozo-random]
+incumbent = "random"
+
+[policy.zozo-random.candidate.bts-average]
+policy = "linear:bts-average-all.json"
+"""
+
+
+def open_bandit(browser: Browser, folder: Path, store: Path) -> None:
+    """Follow docs/open-bandit.md in an empty folder, serve it as of the end of its week, and take its pictures."""
+    page_of.save(page_of.PAGE, store)
+    for step in page_of.steps(page_of.PAGE):
+        page_of.run(step.commands, store)
+    with served(store, "healthy", WEEK_END) as address:
+        for name in ("obd-overview", "obd-policy"):
+            part(browser, address, name, folder)
+    with (store / "checkrein.toml").open("a") as file:
+        file.write(_CANDIDATES)
+    log = Path(os.environ["CHECKREIN_OBD_DIR"]) / "random" / "all"
+    page_of.run(f"checkrein ingest {log} --policy zozo-random --format obd", store)
+    page_of.run("checkrein baseline freeze zozo-random --from 2019-11-24T00:00:00Z --to 2019-11-28T00:00:00Z", store)
+    page_of.run("checkrein tick zozo-random --until 2019-12-01T00:01:00Z", store)
+    parts = build(load(store / "checkrein.toml"), ManualClock(WEEK_END))
+    estimates.refresh(parts, "zozo-random")
+    parts.database.close()
+    with served(store, "healthy", WEEK_END) as address:
+        part(browser, address, "obd-candidates", folder)
+
+
+def part(browser: Browser, address: str, name: str, folder: Path) -> None:
+    """Take a picture of one part of a page."""
+    path, height, ready, element = OBD[name]
+    visit = Visit(browser, address)
+    visit.page.set_viewport_size({"width": 1200, "height": height})
+    page = visit.open(path)
+    page.locator(ready).first.wait_for()
+    target = folder / f"{name}.png"
+    page.locator(element).screenshot(path=str(target), animations="disabled")
+    visit.close()
+    print(f"{target} {target.stat().st_size:,} bytes")
 
 
 def take(browser: Browser, address: str, name: str, folder: Path) -> Path:
@@ -54,6 +110,11 @@ def main() -> None:
             for name in PICTURES:
                 path = take(browser, address, name, folder)
                 print(f"{path} {path.stat().st_size:,} bytes")
+        if "CHECKREIN_OBD_DIR" in os.environ:
+            week = Path(store) / "week"
+            week.mkdir()
+            with chromium() as browser:
+                open_bandit(browser, folder, week)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def test_the_slash_key_goes_to_the_filter_and_the_filter_hides_rows(firing: Page
     expect(firing.locator("#filter")).to_be_focused()
     firing.keyboard.type("ranker")
     expect(firing.locator("#policies tbody tr:visible")).to_have_count(1)
-    expect(firing.locator("#attention li:visible")).to_have_count(1)
+    expect(firing.locator("#attention .group:visible")).to_have_count(1)
     firing.keyboard.press("Escape")
     expect(firing.locator("#filter")).not_to_be_focused()
 

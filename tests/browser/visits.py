@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE = 15_000.0  # ms until something that must show up is missing
+PATIENCE = 60_000.0  # ms until something that must show up is missing
 # No sandbox: tests run as root in containers. The rest keeps the browser itself from calling anybody.
 FLAGS = [
     "--no-sandbox",
@@ -59,13 +59,20 @@ class Visit:
         Where from and where to.
     theme, width
         What the system prefers, and the window's width in pixels.
+    zone
+        The browser's time zone.
     """
 
-    def __init__(self, browser: Browser, address: str, theme: str = "light", width: int = 1440) -> None:
+    def __init__(
+        self, browser: Browser, address: str, theme: str = "light", width: int = 1440, zone: str = "UTC"
+    ) -> None:
         self.address, self.wrong = address, list[str]()
         scheme: Any = theme
         self._context = browser.new_context(
-            viewport={"width": width, "height": WIDTHS[width]}, color_scheme=scheme, reduced_motion="reduce"
+            viewport={"width": width, "height": WIDTHS[width]},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            timezone_id=zone,
         )
         self._context.set_default_timeout(PATIENCE)
         self.page: Page = self._context.new_page()
@@ -102,4 +109,4 @@ class Visit:
         self._context.close()
 
 
-Go = Callable[..., Visit]  # Go(address, theme="light", width=1440)
+Go = Callable[..., Visit]  # Go(address, theme="light", width=1440, zone="UTC")
