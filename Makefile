@@ -1,11 +1,13 @@
 # Two environments, each with a stamp that is older than what it was built from: .venv holds the core that a newcomer
-# needs, .venv-dev everything. Both are built with constraints.txt, once.
+# needs, .venv-dev everything. Both are built with constraints.txt, once. A third, .venv-peers, holds the programs that
+# `make bench` compares with, from pins of its own.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 SOURCES := pyproject.toml constraints.txt
 CORE := .venv/.installed
 DEV := .venv-dev/.installed
+PEERS := .venv-peers/.installed
 
 # The Open Bandit Dataset, where somebody put it beside the checkout or named it; without it `obd` tests are deselected.
 CHECKREIN_OBD_DIR ?= $(abspath $(wildcard ../shared/data/obd))
@@ -31,8 +33,8 @@ lint: $(DEV) ## check style and types
 	@.venv-dev/bin/ruff format --check .
 	@.venv-dev/bin/mypy
 
-bench: $(DEV) ## measure summaries, landing, passes and events (ARGS=--json)
-	@for name in whole_pass landing ticks events; do \
+bench: $(DEV) $(PEERS) ## measure every part, and other programs beside ours (ARGS=--json)
+	@for name in whole_pass landing ticks events pages backtest drift_peers tick_peers delay_peers; do \
 	  echo "benchmarks.$$name" >&2; .venv-dev/bin/python -m benchmarks.$$name $(ARGS) || exit 1; \
 	done
 
@@ -51,6 +53,9 @@ $(CORE): $(SOURCES)
 
 $(DEV): $(SOURCES)
 	@$(call install,.venv-dev,.[dev])
+
+$(PEERS): benchmarks/peers/requirements.txt
+	@PYTHON=$(PYTHON) scripts/peers.sh
 
 # $(1): the environment, $(2): what goes into it.
 define install

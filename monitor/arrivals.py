@@ -114,9 +114,17 @@ def put_rejects(connection: Connection, policy: str, origin: str, rejects: Seque
     there = there.where(quarantine.c.policy == policy, quarantine.c.origin == origin)
     known = {tuple(row) for row in connection.execute(there)}
     rows = [
-        {"policy": policy, "origin": origin, **vars(reject), "at": now}
+        {"policy": policy, "origin": origin, **_storable(reject), "at": now}
         for reject in kept
-        if (reject.row, reject.field, reject.raw) not in known
+        if (reject.row, reject.field, _storable(reject)["raw"]) not in known
     ]
     if rows:
         connection.execute(insert(quarantine), rows)
+
+
+def _storable(reject: Reject) -> dict[str, Any]:
+    """Return a refused row as PostgreSQL takes it, which has no text with a NUL."""
+    return {
+        name: value.replace("\x00", "\ufffd") if isinstance(value, str) else value
+        for name, value in vars(reject).items()
+    }

@@ -71,6 +71,17 @@ def within(table: pa.Table, time: str, begin: float, end: float) -> pa.Table:
     return table if inside.all() else table.filter(pa.array(inside))
 
 
+def picked(table: pa.Table, rows: NDArray[np.bool_]) -> pa.Table:
+    """Return the marked rows; where they lie together nothing is copied, which costs more than most of what follows."""
+    places = np.flatnonzero(rows)
+    if not len(places):
+        return table.slice(0, 0)
+    first, last = int(places[0]), int(places[-1])
+    if last - first + 1 == len(places):
+        return table.slice(first, len(places))
+    return table.filter(pa.array(rows))
+
+
 def micros(table: pa.Table, time: str) -> NDArray[np.int64]:
     """Return a timestamp column as microseconds since 1970, shape (rows,)."""
     values: NDArray[np.int64] = table.column(time).cast(pa.int64()).to_numpy()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, func, insert, select, update
 
-from monitor import events, plans, rewards
+from monitor import events, novelty, plans, rewards
 from monitor.arrivals import acted
 from monitor.arrow import concat
 from monitor.clock import stamp
 from monitor.lake import Lake
 from monitor.reference import with_reference
 from monitor.store.tables import baselines, manifest, policies
+from monitor.summaries.plan import Plan
 from monitor.tick import Parts, seal
+from monitor.tracking import NOVELTY, wanted, with_tracked
 
 SAMPLE = 400_000
 _DAY = 86400.0
@@ -35,6 +38,8 @@ def freeze(parts: Parts, policy: str, begin: float, end: float, actor: str) -> i
     ------
     BaselineError
         If the span ends before it begins, lies in the future, or holds no decision.
+    NoveltyError
+        If the policy asks for novelty and it cannot be learned.
     """
     if end <= begin:
         raise BaselineError(f"--from {stamp(begin)} is not before --to {stamp(end)}")
@@ -46,9 +51,12 @@ def freeze(parts: Parts, policy: str, begin: float, end: float, actor: str) -> i
         sample = _sample(connection, lake, policy, begin, end, parts.settings.policy[policy].reward_events)
     if sample.num_rows == 0:
         raise BaselineError(f"no decision of {policy} between {stamp(begin)} and {stamp(end)}: ingest them first")
+    frozen = with_reference(plan, sample)
+    if parts.settings.policy[policy].metrics.novelty:
+        frozen, sample = _novel(lake, policy, frozen, sample)
+    frozen = with_tracked(frozen, sample)
     with parts.database.begin() as connection:
         seal(connection, parts.settings, policy, end + parts.settings.policy[policy].maturity)
-    frozen = with_reference(plan, sample)
     with parts.database.begin() as connection:
         row = {
             "policy": policy,
@@ -66,6 +74,15 @@ def freeze(parts: Parts, policy: str, begin: float, end: float, actor: str) -> i
     return identity
 
 
+def _novel(lake: Lake, policy: str, plan: Plan, sample: pa.Table) -> tuple[Plan, pa.Table]:
+    """Return the plan with a novelty network, and the sample with what it says of rows that it was not taught."""
+    network, held = novelty.fit(sample, [feature.name for feature in plan.features if not feature.category])
+    column = np.full(sample.num_rows, np.nan)
+    column[: len(held)] = held  # in any order: their quantiles are all that is learned
+    digest = novelty.keep(lake.root, policy, network)
+    return replace(plan, novelty=digest), sample.append_column(NOVELTY, pa.array(column, from_pandas=True))
+
+
 def _sample(connection: Connection, lake: Lake, policy: str, begin: float, end: float, mode: str) -> pa.Table:
     """Read at most about SAMPLE rows spread evenly over the span, a day at a time, so that memory stays bounded."""
     hours = (manifest.c.hour >= begin // 3600) & (manifest.c.hour < end / 3600)
@@ -77,7 +94,7 @@ def _sample(connection: Connection, lake: Lake, policy: str, begin: float, end: 
     while day < end:
         table = rewards.read(lake, connection, policy, day, min(day + _DAY, end), mode)
         table = table.filter(pa.array(acted(table)))  # what a shadow proposed is not what is compared
-        wanted = [name for name in table.column_names if name.startswith("state.") or name in {"reward", "action"}]
-        parts.append(table.select(wanted).take(pa.array(np.arange(0, table.num_rows, stride))))
+        names = [name for name in table.column_names if name != NOVELTY and (name.startswith("state.") or wanted(name))]
+        parts.append(table.select(names).take(pa.array(np.arange(0, table.num_rows, stride))))
         day += _DAY
     return concat(parts)

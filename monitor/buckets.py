@@ -109,9 +109,11 @@ def load_all(
     return found
 
 
-def versions(connection: Connection, policy: str, resolution: int, begin: float, end: float) -> list[str]:
-    """Return the versions that acted in [begin, end) (shadows did not act), in order of name."""
-    found = _select(policy, resolution, begin, end).where(summaries.c.segment == "", summaries.c.late.is_(False))
+def versions(
+    connection: Connection, policy: str, resolution: int, begin: float, end: float, segment: str = ""
+) -> list[str]:
+    """Return the versions that acted in [begin, end) (shadows did not act), or those of a segment, in order of name."""
+    found = _select(policy, resolution, begin, end).where(summaries.c.segment == segment, summaries.c.late.is_(False))
     # Not DISTINCT: SQLite would walk every bucket of the policy to have the versions in order.
     return sorted(set(connection.execute(found.with_only_columns(summaries.c.version).order_by(None)).scalars()))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detectors import DETECTORS
-from monitor import candidates, validate
+from monitor import candidates, novelty, validate
 from monitor.candidates import CandidateError
 from monitor.metrics import METRICS
 from monitor.runtime import clock_of_environment
@@ -43,6 +43,7 @@ def check(config: Path) -> list[Finding]:
                     findings.append(Finding(f"trigger.{trigger_name}", text, True))
     for name, policy in settings.policy.items():
         findings += _candidates(settings, name, policy)
+        findings += _novelty(name, policy)
         findings += _fallbacks(name, policy)
         findings += _source(settings, name, policy)
     return findings
@@ -69,6 +70,13 @@ def _candidates(settings: Settings, name: str, policy: Policy) -> list[Finding]:
         except CandidateError as error:
             findings.append(Finding(f"policy.{name}.candidate.{key}", str(error), True))
     return findings
+
+
+def _novelty(name: str, policy: Policy) -> list[Finding]:
+    if not policy.metrics.novelty or novelty.installed():
+        return []
+    text = f"needs PyTorch when a baseline is frozen: {novelty.INSTALL}"
+    return [Finding(f"policy.{name}.metrics.novelty", text, True)]
 
 
 def _source(settings: Settings, name: str, policy: Policy) -> list[Finding]:
@@ -103,10 +111,19 @@ def _source(settings: Settings, name: str, policy: Policy) -> list[Finding]:
     findings.append(Finding(where, counts, not accepted.table.num_rows))
     findings += [Finding(f"{chunk.path} row {item.row}", f"{item.field}: {item.reason}", True) for item in rejects[:10]]
     lacking = set(accepted.missing)
+    rare = {need: None for metric in METRICS.values() if metric.optional for need in metric.needs if need in lacking}
     for title, metric in METRICS.items():
         gone = [need for need in metric.needs if need in lacking]
-        if gone:
+        if gone and not metric.optional:
             findings.append(Finding(where, f"the log has no {', '.join(gone)}: {title} is not computed", False))
+    if rare:
+        findings.append(
+            Finding(
+                where,
+                f"the log has none of these optional columns, so nothing is measured from them: {', '.join(rare)}",
+                False,
+            )
+        )
     return findings
 
 

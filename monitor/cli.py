@@ -10,7 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from monitor.baseline import BaselineError
 from monitor.candidates import CandidateError
-from monitor.commands import governing, logs, looking, replaying, running, starting, watching
+from monitor.commands import governing, logs, looking, replaying, reporting, running, starting, watching
 from monitor.commands.options import DONE, UNREACHABLE, USAGE, err
 from monitor.lake import LakeFullError
 from monitor.settings import ConfigurationError
@@ -23,6 +23,7 @@ baseline_app = typer.Typer(no_args_is_help=True, help="Freeze the reference that
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
+app.add_typer(reporting.report_app, name="report")
 baseline_app.command("freeze")(logs.freeze)
 for _command in (
     starting.init,
@@ -40,6 +41,7 @@ for _command in (
     looking.route,
     looking.rollback,
     replaying.backtest,
+    replaying.budget,
 ):
     app.command()(_command)
 

@@ -10,6 +10,7 @@ paged and it is sent again with the same id. It stays watched: what is shown lat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,14 +154,19 @@ def _confirm(connection: Connection, clock: Clock, action: Row[Any], rule: Confi
     return True
 
 
+def withdrawn_because(evidence: Mapping[str, Any]) -> str:
+    """Return the sentence with which a confirmed rollback resolves the alerts of the version that is gone."""
+    gone = f"{evidence['from_version']} no longer serves: the rollback to {evidence['to_version']} is confirmed"
+    return f"{gone} (generation {evidence['generation']})."
+
+
 def _withdraw(connection: Connection, clock: Clock, action: Row[Any], evidence: dict[str, Any]) -> None:
     """Resolve the open alerts of the version that the decision log shows to be gone."""
     decide.hold(connection, action.policy)
     c = alerts.c
     here = (c.policy == action.policy, c.version == action.from_version, c.state.in_(OPEN))
     now, real = clock.now(), clock.real()
-    reason = f"{action.from_version} no longer serves: the rollback to {action.to_version} is confirmed"
-    reason += f" (generation {action.generation})."
+    reason = withdrawn_because(evidence)
     for alert in connection.execute(select(alerts).where(*here)).all():
         new = next_state(alert.state, AlertEvent.WITHDRAWN)
         key = (c.policy == alert.policy, c.version == alert.version, c.trigger == alert.trigger, c.key == alert.key)

@@ -67,9 +67,14 @@ def step(
     A window without an answer moves the health, never the state: an alert is not resolved by absence of data.
     """
     health = _HEALTH[verdict.state]
-    judged = replace(alert, judged_until=end, health=health, severity=trigger.severity, reason=verdict.reason)
+    judged: dict[str, Any] = {
+        "judged_until": end,
+        "health": health,
+        "severity": trigger.severity,
+        "reason": verdict.reason,
+    }
     if verdict.state not in {State.OK, State.FIRE}:
-        return judged, None
+        return replace(alert, **judged), None
     breach = verdict.state is State.FIRE
     speaks_for_change = breach == (alert.state in {"inactive", "pending", "resolved"})
     streak = alert.streak + 1 if speaks_for_change else 0
@@ -77,10 +82,10 @@ def step(
     event = ("breach" if breach else "clear") + ("_held" if streak >= needed and speaks_for_change else "")
     state = next_state(alert.state, event)
     if state == alert.state:
-        return replace(judged, streak=streak), None
+        return replace(alert, streak=streak, **judged), None
     if (alert.state in {"inactive", "pending", "resolved"}) != (state in {"inactive", "pending", "resolved"}):
         streak = 0
-    changed = replace(judged, state=state, since=end, streak=streak)
+    changed = replace(alert, state=state, since=end, streak=streak, **judged)
     return changed, Change(changed, alert.state, end, verdict, evidence)
 
 
@@ -128,10 +133,15 @@ def save(connection: Connection, clock: Clock, changed: list[Alert], changes: li
         connection.execute(insert(transitions), [_row(change, clock) for change in changes])
 
 
+def evidence(change: Change) -> str:
+    """Return what a transition rests on as canonical JSON that carries its own digest."""
+    content = {"verdict": plain(change.verdict), **change.evidence}
+    content["sha256"] = hashlib.sha256(canonical(content).encode()).hexdigest()
+    return canonical(content)
+
+
 def _row(change: Change, clock: Clock) -> dict[str, Any]:
     alert = change.alert
-    evidence = {"verdict": plain(change.verdict), **change.evidence}
-    evidence["sha256"] = hashlib.sha256(canonical(evidence).encode()).hexdigest()
     return {
         "policy": alert.policy,
         "version": alert.version,
@@ -143,8 +153,17 @@ def _row(change: Change, clock: Clock) -> dict[str, Any]:
         "at": change.at,
         "created": clock.now(),
         "real_created": clock.real(),
-        "evidence": canonical(evidence),
+        "evidence": evidence(change),
     }
+
+
+def because(verdict: Verdict, why: str) -> Verdict:
+    """Return a verdict whose reason goes on with another sentence.
+
+    >>> because(Verdict(State.FIRE, 1.0, None, None, 1, "One failed."), "It was empty.").reason
+    'One failed. It was empty.'
+    """
+    return replace(verdict, reason=f"{verdict.reason} {why}".strip())
 
 
 def plain(verdict: Verdict) -> dict[str, Any]:

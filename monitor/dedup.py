@@ -28,7 +28,7 @@ _ENTRIES = 16_000_000  # 12 bytes each: 200 MB of hashes at most
 
 def is_derived(column: str) -> bool:
     """Return whether landing added a column that the log does not have."""
-    return column.startswith("pi.") or column == LATE
+    return column.startswith(("pi.", "pi_by.", "gap.", "score.", "score_by.")) or column == LATE
 
 
 def hashes(ids: Any) -> NDArray[np.uint64]:

@@ -44,12 +44,18 @@ class Gaps:
     def notes(self) -> tuple[str, ...]:
         """Return the sentences."""
         notes = list(self._said)
-        judged = {name: metric.needs for name, metric in METRICS.items() if not metric.event}
+        judged = {name: metric.needs for name, metric in METRICS.items() if not (metric.event or metric.optional)}
         needed = dict.fromkeys(role for needs in judged.values() for role in needs)
         for role in needed:
             if role in (self._missing or ()) and (self._limits or role != "cost.*"):
                 titles = ", ".join(name for name, needs in judged.items() if role in needs)
                 notes.append(f"the log has no {role}: {titles} cannot be computed")
+        rare = {role: None for metric in METRICS.values() if metric.optional for role in metric.needs}
+        absent = [role for role in rare if role in (self._missing or ()) and role not in needed]
+        if absent:
+            notes.append(
+                f"the log has none of these optional columns, so nothing is measured from them: {', '.join(absent)}"
+            )
         if self._ignored:
             notes.append(f"not read, because they are no role and nothing maps them: {', '.join(self._ignored)}")
         if self._derived:

@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from detectors import Verdict
-from monitor import buckets, decide
+from detectors import DETECTORS, Verdict
+from monitor import decide
 from monitor.decide import Alert, Change
+from monitor.discoveries import together
 from monitor.metrics import METRICS
 from monitor.parameters import parameters_of
-from monitor.scans import Scan, Scanned
+from monitor.scans import Scan, Scanned, failed
+from monitor.segments import keys_of, split
 from monitor.settings import Settings, Trigger
-from monitor.store.tables import actions, policies, routes
+from monitor.standing import Standing, standing
+from monitor.summaries.grouping import SHADOW
 from monitor.summaries.plan import Plan
-from monitor.windows import ALL_VERSIONS, Frozen, Windows, newest_baseline
+from monitor.windows import ALL_VERSIONS, Windows
 
 
 @dataclass(frozen=True)
@@ -53,30 +57,24 @@ def judge(
     plan: Plan,
     windows: Windows,
     stored: Mapping[tuple[str, str, str], Alert],
+    at: Standing | None = None,
 ) -> Judgement:
     """Judge every window that is sealed and was not judged yet, for every window trigger of a policy.
 
-    An exception inside one trigger is that trigger's ERROR verdict; the others go on.
+    A backtest hands in the alerts and the circumstances (``at``) of another time; absent, they are those of now. An
+    exception inside one trigger is that trigger's ERROR verdict; the others go on.
     """
-    row = connection.execute(select(policies).where(policies.c.policy == policy)).one()
-    route = connection.execute(select(routes).where(routes.c.policy == policy)).one_or_none()
-    one = _Pass(
-        connection,
-        settings,
-        policy,
-        plan,
-        windows,
-        newest_baseline(connection, policy),
-        sealed=row.sealed_until,
-        watched=row.watch_from or row.sealed_until,
-        serving="" if route is None else route.serving,
-        routed=0.0 if route is None else route.changed,
-    )
+    one = _Pass(connection, settings, policy, plan, windows, at or standing(connection, policy))
     one.result.alerts |= stored
     for name, trigger in settings.triggers(policy).items():
-        if not METRICS[trigger.metric].event:
+        if not METRICS[trigger.metric].event and keys_of(trigger, plan):
             for version in one.versions(name, trigger):
-                one.judge(name, trigger, version)
+                try:
+                    one.judge(name, trigger, version)
+                except SQLAlchemyError:
+                    raise  # the database is away: nothing was judged
+                except Exception as error:  # noqa: BLE001 - one broken trigger must not silence the others
+                    one.fail(name, trigger, version, error)
     return one.result
 
 
@@ -89,54 +87,68 @@ class _Pass:
     policy: str
     plan: Plan
     windows: Windows
-    frozen: Frozen | None
-    sealed: float
-    watched: float
-    serving: str
-    routed: float
+    at: Standing
     result: Judgement = field(init=False)
 
     def __post_init__(self) -> None:
-        self.result = Judgement(baseline=None if self.frozen is None else self.frozen.id)
+        self.result = Judgement(baseline=None if self.at.frozen is None else self.at.frozen.id)
 
     def versions(self, name: str, trigger: Trigger) -> list[str]:
         """Versions to judge: the one that the route names, and those that acted in windows not looked at yet."""
         if METRICS[trigger.metric].scope == "policy":
             return [ALL_VERSIONS]
+        where = (self.policy, int(trigger.window))
+        if trigger.segment == SHADOW:
+            return self.windows.versions(self.connection, *where, self.at.begin, self.at.sealed, SHADOW)
         seen = [alert.judged_until for (_, known, _), alert in self.result.alerts.items() if known == name]
-        begin = max([self._from(), *seen]) // trigger.window * trigger.window
-        acted = buckets.versions(self.connection, self.policy, int(trigger.window), begin, self.sealed)
-        return sorted({*acted, self.serving} - {""})
+        begin = max([self.at.begin, *seen]) // trigger.window * trigger.window
+        acted = self.windows.versions(self.connection, *where, begin, self.at.sealed)
+        return sorted({*acted, self.at.serving} - {""})
+
+    def fail(self, name: str, trigger: Trigger, version: str, error: Exception) -> None:
+        """Call the windows that are due ERROR, where not even a scan could be set up."""
+        window, key = int(trigger.window), ""
+        alert = self.result.alerts.get((version, name, key)) or Alert(self.policy, version, name, key, trigger.severity)
+        last = math.floor(self.at.sealed / window) * window
+        due = math.ceil(max(self.at.since(version), alert.judged_until) / window) * window
+        if due < last:
+            self._apply(alert, trigger, failed(name, key, due, last, window, error))
 
     def judge(self, name: str, trigger: Trigger, version: str) -> None:
         """Run one trigger over one version's windows that are due."""
         window = int(trigger.window)
-        last = math.floor(self.sealed / window) * window
-        since = math.ceil(self._since(version) / window) * window
+        last = math.floor(self.at.sealed / window) * window
+        since = math.ceil(self.at.since(version) / window) * window
+        reach = math.ceil(self.at.reach(version) / window) * window
         alerts = {
             key: self.result.alerts.get((version, name, key))
             or Alert(self.policy, version, name, key, trigger.severity)
-            for key in METRICS[trigger.metric].keys(self.plan)
+            for key in keys_of(trigger, self.plan)
         }
         due = {key: math.ceil(max(since, alert.judged_until) / window) * window for key, alert in alerts.items()}
         keys = [key for key in alerts if due[key] < last]
         if not keys:
             return
+        detector = DETECTORS[trigger.detector]
+        level = trigger.alpha if detector.resume is None and "alpha" in detector.parameters else None
+        if level is not None:
+            keys = list(alerts)  # also those judged before: the level is over all of a window, whenever they are due
         scan = Scan(
             self.connection,
             self.windows,
             self.plan,
-            self.frozen,
+            self.at.frozen,
             self.policy,
             version,
             name,
             trigger,
+            reach,
             since,
             last,
             {key: due[key] for key in keys},
-            {key: parameters_of(self.settings, self.policy, trigger, key) for key in keys},
+            {key: parameters_of(self.settings, self.policy, trigger, key, self.plan) for key in keys},
         )
-        for found in scan.run():
+        for found in scan.run() if level is None else together(list(scan.run()), level, len(alerts)):
             where = (version, name, found.key)
             self._apply(self.result.alerts.get(where) or alerts[found.key], trigger, found)
 
@@ -144,9 +156,12 @@ class _Pass:
         series = found.series
         where = (alert.version, alert.trigger, alert.key)
         failed_before = alert.health == "error"
+        segment = split(alert.key)[1]
         for index, verdict in enumerate(found.verdicts):
             start = float(series.time[index])
-            if start < found.due or not (series.n[index] > 0 or self._expected(alert.version, start)):
+            silent = not segment and self._expected(alert.version, start)
+            finding = series.n[index] > 0 or silent or found.unread
+            if start < found.due or not finding:
                 continue
             end, value, stderr = start + trigger.window, float(series.value[index]), float(series.stderr[index])
             self.result.judged.append(Judged(*where, start, end, value, stderr, verdict))
@@ -166,14 +181,4 @@ class _Pass:
 
     def _expected(self, version: str, start: float) -> bool:
         """Whether a window without rows is a finding: it is while a version serves, and not before it did."""
-        return version == ALL_VERSIONS or (version == self.serving and start >= self.routed)
-
-    def _from(self) -> float:
-        """Event time from which windows are judged: the baseline's end, or the first pass where none is frozen."""
-        return self.watched if self.frozen is None else self.frozen.end
-
-    def _since(self, version: str) -> float:
-        """Start of a version's scan: where judging begins, or its last confirmed rollback, whichever is later."""
-        reset = select(func.max(actions.c.confirmed)).where(actions.c.policy == self.policy)
-        confirmed = self.connection.execute(reset.where(actions.c.from_version == version)).scalar_one()
-        return max(self._from(), confirmed or 0.0)
+        return version == ALL_VERSIONS or (version == self.at.serving and start >= self.at.routed)

@@ -12,6 +12,7 @@ from monitor.arrow import micros
 from monitor.dedup import by_hour, hashes
 from monitor.lake import HOUR
 from monitor.landed import Landed, Tools, clashing, finished, stem
+from monitor.predicted import with_gaps
 from monitor.recount import mark_late
 from monitor.snapshot import Mark, Snapshot
 from monitor.summaries import summarise
@@ -43,7 +44,7 @@ def land(tools: Tools, policy: str, accepted: Accepted, origin: str, mark: Mark 
     screened = dedup.screen(tools.index, table, hours, known, before.of("decisions"))
     rejects = (*accepted.rejects, *clashing(accepted, mark, screened.clashes))
     new = table if len(screened.rows) == table.num_rows else table.take(pa.array(screened.rows))
-    new = tools.scorer.score(policy, new, before.plan)
+    new = with_gaps(tools.scorer.score(policy, new, before.plan))
     late = micros(new, "ts") // (60 * MICROS) * 60 < before.sealed
     places = by_hour(hours[screened.rows])
     writing = tools.write(policy, "decisions", stem(origin, mark), mark_late(new, late), places)

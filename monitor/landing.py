@@ -32,6 +32,7 @@ from monitor.snapshot import Mark, MovedError, ensure
 from monitor.store.database import Database, DatabaseUnavailableError
 from monitor.store.tables import baselines, manifest, summaries
 from monitor.summaries import BucketSummary
+from monitor.summaries.grouping import SEGMENTS
 from monitor.validate import Accepted
 
 __all__ = ["Landed", "Landing", "Mark"]
@@ -107,6 +108,7 @@ class Landing:
                 (summaries.c.policy == policy)
                 & (summaries.c.resolution == buckets.MINUTE)
                 & summaries.c.late.is_(False)
+                & summaries.c.segment.in_(SEGMENTS)  # a subpopulation's are counted with a plan of their own
             )
             newest = (
                 select(summaries.c.start, summaries.c.body).where(minutes).order_by(summaries.c.start.desc()).limit(1)

@@ -13,13 +13,9 @@ import pyarrow.compute as pc
 from monitor import validate
 from monitor.guesses import Guess, guess
 from monitor.settings import ConfigurationError
-from monitor.sources.csv import CsvSource
-from monitor.sources.files import FileSource
-from monitor.sources.jsonl import JsonLinesSource
+from monitor.sources import FileSource, readers
 from monitor.sources.obd import role as obd_role
-from monitor.sources.parquet import ParquetSource
 
-KINDS: dict[str, type[FileSource]] = {"parquet": ParquetSource, "jsonl": JsonLinesSource, "csv": CsvSource}
 _SKEW = 300.0
 _DATASET = {"item_id", "position", "click", "propensity_score"}
 
@@ -57,12 +53,13 @@ def look(path: Path, base: Path, now: float) -> Found:
     ConfigurationError
         If there is no log, or its first rows cannot be read.
     """
-    counted = {kind: len(_files(kind, path)) for kind in KINDS}
+    known = readers(path)
+    counted = {kind: len(_files(reader)) for kind, reader in known.items()}
     kind = max(counted, key=counted.__getitem__)
     if not counted[kind]:
-        endings = ", ".join(f"*{ending}" for reader in KINDS.values() for ending in reader.endings)
+        endings = ", ".join(f"*{ending}" for reader in known.values() for ending in reader.endings)
         raise ConfigurationError(f"--from {path}: no log is there; one is a file, or a directory of files, {endings}")
-    chunk = next((chunk for chunk in KINDS[kind](path).chunks({}, False) if chunk.table.num_rows), None)
+    chunk = next((chunk for chunk in known[kind].chunks({}, False) if chunk.table.num_rows), None)
     if chunk is None:
         raise ConfigurationError(f"--from {path}: no row of it can be read: look at it with `checkrein validate` later")
     raw = chunk.table
@@ -95,8 +92,7 @@ def look(path: Path, base: Path, now: float) -> Found:
     )
 
 
-def _files(kind: str, path: Path) -> list[Path]:
-    reader = KINDS[kind](path)
+def _files(reader: FileSource) -> list[Path]:
     return [file for file in reader.files() if file.exists() and file.name.lower().endswith(reader.endings)]
 
 

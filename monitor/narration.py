@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,7 +17,8 @@ from monitor.store.tables import events
 
 _PAUSE = 0.1
 _SHOWN = {"transition", "rollback.requested", "rollback.blocked", "rollback.limited", "action.delivered",
-          "action.acknowledged", "action.confirmed", "action.unconfirmed", "page", "incident.opened"}  # fmt: skip
+          "action.acknowledged", "action.confirmed", "action.unconfirmed", "action.cancelled", "page",
+          "incident.opened"}  # fmt: skip
 
 
 class Narrator:
@@ -29,6 +31,7 @@ class Narrator:
         self._last_event = 0
         self._world_read = 0
         self.told: list[dict[str, Any]] = []
+        self.confirmed = False
 
     def live(self, clock: SpedClock) -> None:
         """Say that the world's time runs from now on."""
@@ -51,29 +54,30 @@ class Narrator:
         for line in rest:
             print(f"{'':24}{line}", file=self._output, flush=True)
 
-    def follow(self, database: Database, world_log: Path, patience: float, *, stop_when_confirmed: bool = True) -> bool:
-        """Tell what happens until the rollback is confirmed; False when ``patience`` real seconds pass before."""
+    def follow(
+        self, database: Database, world_log: Path, patience: float, look: Callable[[], str], over: Callable[[str], bool]
+    ) -> None:
+        """Tell what happens until the state that ``look`` returns is ``over``, or for ``patience`` real seconds."""
         if not self._last_event:
             self._skip_history(database)
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             self._tell_world(world_log)
-            confirmed = self._tell_events(database)
-            if confirmed and stop_when_confirmed:
-                return True
+            self._tell_events(database)
+            if over(look()):
+                return
             time.sleep(_PAUSE)
-        return False
 
-    def close(self, confirmed: bool) -> None:
-        """Say how it ended."""
-        if confirmed:
+    def close(self) -> None:
+        """Say whether the rollback was confirmed."""
+        if self.confirmed:
             self.say("Confirmed from the decision log: the old version takes no decisions any more.", "done")
         else:
             self.say("The rollback was not confirmed in time. This demo has failed.", "failed")
 
-    def document(self, confirmed: bool) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """Return what happened when, for machines."""
-        return {"confirmed": confirmed, "wall_s": round(time.monotonic() - self._began, 2), "events": self.told}
+        return {"confirmed": self.confirmed, "wall_s": round(time.monotonic() - self._began, 2), "events": self.told}
 
     def _skip_history(self, database: Database) -> None:
         with database.read() as connection:
@@ -97,20 +101,20 @@ class Narrator:
                 said = entry.get("text") or ", ".join(f"{key} {value}" for key, value in rest.items())
                 self.say(f"world: {entry.get('event')} {said}".rstrip(), f"world.{entry.get('event')}")
 
-    def _tell_events(self, database: Database) -> bool:
+    def _tell_events(self, database: Database) -> None:
         try:
             with database.read() as connection:
                 found = select(events).where(events.c.id > self._last_event).order_by(events.c.id)
                 rows = connection.execute(found).all()
         except DatabaseUnavailableError:
-            return False
+            return
         if rows:
             self._last_event = rows[-1].id
         told = [(row.kind, row.at, json.loads(row.body)) for row in rows if row.kind in _SHOWN]
         for (kind, _group), group in groupby(told, lambda item: (item[0], _alike(*item))):
             items = list(group)
             self.say(_sentence(kind, [body for _kind, _at, body in items]), kind, items[0][1], body=items[0][2])
-        return any(row.kind == "action.confirmed" for row in rows)
+        self.confirmed = self.confirmed or any(row.kind == "action.confirmed" for row in rows)
 
 
 def _alike(kind: str, at: float, body: dict[str, Any]) -> object:

@@ -100,6 +100,8 @@ def estimates_report(document: dict[str, Any]) -> str:
     """Write the answer of `checkrein estimate`."""
     log = document["log"]
     lines = [f"{log['rows']:,} rows, {log['actions']} actions, mean reward {log['mean_reward']}"]
+    if log["duplicates"]:
+        lines.append(f"{log['duplicates']:,} rows are decisions that the log has twice; each counts once")
     for candidate in document["candidates"]:
         lines.append(f"{candidate['candidate']}: {candidate['verdict']}")
         for item in candidate["estimates"]:

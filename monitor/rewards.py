@@ -25,6 +25,7 @@ from monitor.store.database import insert_new
 from monitor.store.tables import quarantine, waiting_rewards
 
 Seen = dict[tuple[str, int], dict[str, float]]  # (decision_id, its ts) -> values that are final already
+DELAY = "delay.reward"
 _TIMES = ("ts", "decision_ts")
 _HOUR = 3_600_000_000  # microseconds
 
@@ -126,7 +127,17 @@ def join(decisions: pa.Table, events: pa.Table, mode: str) -> pa.Table:
         column = pa.array(total, from_pandas=True)
         at = decisions.column_names.index(name) if name in decisions.column_names else None
         decisions = decisions.append_column(name, column) if at is None else decisions.set_column(at, name, column)
-    return decisions
+    return _aged(decisions, events, place, matched)
+
+
+def _aged(decisions: pa.Table, events: pa.Table, place: NDArray[np.int64], matched: NDArray[np.bool_]) -> pa.Table:
+    """Add how old each decision was when its last reward happened, in seconds: the arrival curve of delayed rewards."""
+    rows = matched & ~np.isnan(_floats(events, "reward"))
+    if not rows.any() or not {"ts", "decision_ts"} <= set(events.column_names):
+        return decisions
+    age = np.full(decisions.num_rows, -np.inf)
+    np.maximum.at(age, place[rows], (micros(events, "ts")[rows] - micros(events, "decision_ts")[rows]) / 1e6)
+    return decisions.append_column(DELAY, pa.array(np.where(np.isinf(age), np.nan, age), from_pandas=True))
 
 
 def read(lake: Lake, connection: Connection, policy: str, begin: float, end: float, mode: str) -> pa.Table:

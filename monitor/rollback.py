@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -148,8 +149,7 @@ def request(
     ]
     target = to_version or next((v for v in chain if v != old and v not in incident.rolled_back), None)
     if target is None:
-        sentence = f"No version is left to roll {policy} back to from {old}: {', '.join(chain)} were tried. Name one."
-        return _held(case, "blocked", None, sentence)
+        return _held(case, "blocked", None, _nowhere(case, chain))
     if mode == "automatic" and trigger not in NEVER_LIMITED:
         why = "another limit was passed" if limited else _used_up(case)
         if why:
@@ -185,6 +185,19 @@ def _move(case: _Case, target: str) -> Outcome:
     body |= {"trigger": case.trigger, "reason": case.reason, "incident": case.incident.id, "actions": list(identities)}
     events.record(connection, case.clock, _MOVED, policy, case.actor, body)
     return Outcome("requested", sentence, case.from_version, target, generation, case.incident.id, identities)
+
+
+def _nowhere(case: _Case, chain: Sequence[str]) -> str:
+    """Say that no version is left; where the failing one is what was just rolled back to, what that means."""
+    left = f"No version is left to roll {case.policy} back to from {case.from_version} (fallbacks: {', '.join(chain)})."
+    gone = [version for version in case.incident.rolled_back if version != case.from_version]
+    if case.mode == "manual" or not gone:
+        return f"{left} Name one."
+    before = ", ".join(gone)
+    return (
+        f"{case.trigger} fires under {case.from_version} too, which took over from {before} in this incident. {left} "
+        f"Rolling back again would not help if the cause is not the policy: check its inputs, or name a version."
+    )
 
 
 def _held(case: _Case, state: Literal["limited", "blocked"], target: str | None, sentence: str) -> Outcome:

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select
 from monitor.clock import Clock, stamp
 from monitor.events import canonical
 from monitor.settings import Settings
-from monitor.store.tables import routes
+from monitor.store.tables import actions, routes
+from runbooks.actions import ActionState
 
 VALID_FOR = 120.0
 
@@ -97,6 +98,19 @@ def current(connection: Connection, settings: Settings, clock: Clock, policy: st
         first = settings.policy[policy].first_serving
         return Route(policy, first, 1, {first: 1.0}, until, None, FIRST_REASON)
     return Route(policy, row.serving, row.generation, json.loads(row.split), until, row.changed, row.reason)
+
+
+def moves(connection: Connection, policy: str) -> int:
+    """Return a number that grows when the route moves and when the decision log confirms that the traffic did.
+
+    Twice the generation, and one more once a rollback of that generation is confirmed; 0 before the first route.
+    """
+    here = select(routes.c.generation).where(routes.c.policy == policy)
+    generation = connection.execute(here).scalar_one_or_none() or 0
+    done = select(actions.c.id).where(
+        actions.c.policy == policy, actions.c.generation == generation, actions.c.state == ActionState.CONFIRMED.value
+    )
+    return 2 * int(generation) + (connection.execute(done.limit(1)).first() is not None)
 
 
 FIRST_REASON = "The version that the configuration names."

@@ -24,13 +24,17 @@ SPAN = 2048
 
 @dataclass(frozen=True)
 class Scanned:
-    """Verdicts on the windows of ``series``; those from ``due`` until ``until`` were asked for."""
+    """Verdicts on the windows of ``series``; those from ``due`` until ``until`` were asked for.
+
+    ``unread``: the windows could not be had, so that how many rows are in them is not known either.
+    """
 
     key: str
     due: int
     until: int
     series: Series
     verdicts: Sequence[Verdict]
+    unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,10 @@ class Scan:
         A read transaction, this process's cache, what buckets are counted with, and the baseline.
     policy, version, name, trigger
         Whose windows, and by which rule.
-    since, last
-        Start of the first window that may be looked at (the baseline's end or the last reset), and end of the last.
+    reach, since, last
+        Start of the first window that may be looked at: ``since`` (the baseline's end or the last reset), and by a
+        rolling detector, which has no other reference than the windows before, ``reach`` (the baseline's begin or the
+        last reset); and the end of the last one.
     due, parameters
         By key: start of the first window without a verdict, and what the detector is called with.
     """
@@ -57,6 +63,7 @@ class Scan:
     version: str
     name: str
     trigger: Trigger
+    reach: int
     since: int
     last: int
     due: Mapping[str, int]
@@ -68,7 +75,7 @@ class Scan:
         first, window = min(self.due.values()), int(self.trigger.window)
         if detector.resume is None:
             back = detector.before(**self.parameters[next(iter(self.due))]) or 0
-            begin = max(self.since, first - back * window)
+            begin = max(self.reach if detector.rolling else self.since, first - back * window)
             yield from self._judge(list(self.due), begin, first, self.last, self._scanned)
             return
         span = SPAN * window
@@ -121,13 +128,12 @@ class Scan:
         for key in keys:
             due = max(self.due[key], start)
             if fault is not None:
-                series = _gap(due, until, window)
-                yield Scanned(key, due, until, series, self._failed(fault, series))
+                yield failed(self.name, key, due, until, window, fault)
                 continue
             try:
                 verdicts = scan(key, found[key])
             except Exception as error:  # noqa: BLE001 - one broken trigger must not silence the others
-                verdicts = self._failed(error, found[key])
+                verdicts = _errors(self.name, error, len(found[key]))
             yield Scanned(key, due, until, found[key], verdicts)
 
     def _where(self, key: str, begin: int) -> tuple[Any, ...]:
@@ -135,12 +141,15 @@ class Scan:
         window = int(self.trigger.window)
         return (self.policy, self.version, self.name, key, window, begin, baseline, self.plan.digest)
 
-    def _failed(self, error: Exception, series: Series) -> list[Verdict]:
-        reason = f"{self.name} cannot be evaluated: {type(error).__name__}: {error}"
-        return [Verdict(State.ERROR, None, None, None, 0, reason)] * len(series)
 
-
-def _gap(begin: int, end: int, window: int) -> Series:
-    starts = np.arange(begin, end, window, dtype=np.float64)
+def failed(name: str, key: str, due: int, until: int, window: int, error: Exception) -> Scanned:
+    """Return the ERROR verdicts of windows whose series could not be had."""
+    starts = np.arange(due, until, window, dtype=np.float64)
     nothing = np.full(len(starts), math.nan)
-    return Series(time=starts, value=nothing, stderr=nothing, n=np.zeros(len(starts), dtype=np.int64))
+    series = Series(time=starts, value=nothing, stderr=nothing, n=np.zeros(len(starts), dtype=np.int64))
+    return Scanned(key, due, until, series, _errors(name, error, len(starts)), unread=True)
+
+
+def _errors(name: str, error: Exception, windows: int) -> list[Verdict]:
+    reason = f"{name} cannot be evaluated: {type(error).__name__}: {error}"
+    return [Verdict(State.ERROR, None, None, None, 0, reason)] * windows

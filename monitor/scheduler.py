@@ -14,16 +14,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor import checklists, estimates, retention, slots
+from monitor import checklists, estimates, retention, route, slots
 from monitor.actions import ActionLoop
+from monitor.beat import EachSlot
+from monitor.drift_report import job as drift_report
 from monitor.horizon import horizon
 from monitor.single_events import pending
 from monitor.store.database import DatabaseUnavailableError, upsert
 from monitor.store.tables import heartbeats
 from monitor.tick import Parts, tick, tick_events
+from monitor.why import job as why
 
 log = logging.getLogger("checkrein")
 
@@ -32,7 +38,14 @@ FASTEST = 0.25  # real seconds between passes, however fast the clock runs
 HOUR = 3600.0
 EVENT_PAUSE = 0.2  # how long an event waits at most when another process landed it
 WATCH_PAUSE = 1.0
+STOP_WITHIN = 30.0
 TAKEOVER_PAUSE = 2.0  # with a lease of 12 s, what a dead worker left is taken over within 15
+
+# Threads that passes, hourly work with explanations, and the rest run on. Python runs one at a time: more finish nothing
+# sooner, and each time SQLite hands it back a row, a reader or writer waits for all of them.
+THREADS = {"default": 2, "passes": 4, "hourly": 1}
+
+_MOVES = 24  # bits of an hourly slot that count how often the route moved
 
 # Done once an hour of event time: for each policy, and for the whole.
 HOURLY: dict[str, Callable[[Parts, str], object]] = {"estimate": estimates.refresh, "checklist": checklists.refresh}
@@ -74,10 +87,12 @@ class Scheduler:
         self.stopping.set()
         self.landed.set()
         self.loop.wake()
-        if self._beat is not None:
+        if "watchdog" in self._threads:  # first: it would start again what ends here
+            self._threads["watchdog"].join(timeout=STOP_WITHIN)
+        if self._beat is not None and self._beat.running:
             self._beat.shutdown(wait=True)
         for thread in self._threads.values():
-            thread.join(timeout=10)
+            thread.join(timeout=STOP_WITHIN)
 
     def wake(self) -> None:
         """Say that single events have landed, so that they are judged at once."""
@@ -85,8 +100,9 @@ class Scheduler:
 
     def alive(self) -> dict[str, bool]:
         """Which parts are running; a False is a finding."""
-        beat = self._beat is not None and self._beat.running and _thread_of(self._beat).is_alive()
-        return {"beat": beat, **{name: thread.is_alive() for name, thread in self._threads.items()}}
+        beat, thread = self._beat, None if self._beat is None else _thread_of(self._beat)
+        beats = beat is not None and thread is not None and bool(beat.running) and thread.is_alive()
+        return {"beat": beats, **{name: thread.is_alive() for name, thread in self._threads.items()}}
 
     def interval(self, policy: str) -> float:
         """Event seconds between two passes over a policy."""
@@ -115,9 +131,8 @@ class Scheduler:
         """Time as of which a live pass judges, once it has pulled what is new."""
         return horizon(self.parts, policy, self.interval(policy))
 
-    def _hourly(self, job: str, work: Callable[[], object]) -> None:
-        slot = math.floor(self.parts.clock.now() / HOUR)
-        held = slots.claim(self.parts.database, self.parts.clock, job, slot, self.owner)
+    def _hourly(self, job: str, work: Callable[[], object], policy: str = "") -> None:
+        held = slots.claim(self.parts.database, self.parts.clock, job, self._hour(policy), self.owner)
         if held is None:
             return
         with slots.Renewal(self.parts.database, self.parts.clock, held):
@@ -126,41 +141,63 @@ class Scheduler:
                 slots.finish(connection, self.parts.clock, held)
         self._beat_heart(job, "done")
 
+    def _hour(self, policy: str = "") -> int:
+        """Return the slot of an hourly job; a policy's begins anew whenever its route moved or the move was confirmed.
+
+        Who serves then has no answers yet, and what is proven has changed.
+        """
+        hour = math.floor(self.parts.clock.now() / HOUR)
+        if not policy:
+            return hour
+        with self.parts.database.read() as connection:
+            return hour << _MOVES | min(route.moves(connection, policy), (1 << _MOVES) - 1)
+
     def _new_beat(self) -> BackgroundScheduler:
         beat = BackgroundScheduler(
-            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+            executors={name: ThreadPoolExecutor(count) for name, count in THREADS.items()},
+            timezone=UTC,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
-        def add(job: str, every: float, work: Callable[[], object]) -> None:
+        def add(job: str, when: BaseTrigger, work: Callable[[], object], on: str = "default") -> None:
             """Ask for the job's slot regularly, and at once, so that a fresh start has its numbers."""
-            now = datetime.now(UTC)
-            beat.add_job(self._guarded, "interval", id=job, seconds=every, args=[job, work], next_run_time=now)
+            beat.add_job(self._guarded, when, id=job, args=[job, work], next_run_time=datetime.now(UTC), executor=on)
 
-        def hourly(job: str, work: Callable[[], object]) -> None:
-            every = max(1.0, HOUR / 6 / self.parts.clock.speed)  # six chances to take an hour's slot
-            add(job, every, functools.partial(self._hourly, job, work))
+        def slotted(job: str, interval: float, work: Callable[[], object], on: str) -> None:
+            add(job, EachSlot(self.parts.clock, interval, self.owner, job), work, on)
+
+        def hourly(job: str, work: Callable[[], object], policy: str = "") -> None:
+            every = max(1.0 * self.parts.clock.speed, HOUR / 6)  # six chances to take an hour's slot
+            slotted(job, every, functools.partial(self._hourly, job, work, policy), "hourly")
 
         for policy in self.parts.settings.policy:
-            every = max(FASTEST, self.interval(policy) / self.parts.clock.speed)
-            add(f"judge:{policy}", every, functools.partial(self.judge, policy))
+            slotted(f"judge:{policy}", self.interval(policy), functools.partial(self.judge, policy), "passes")
             for name, work in HOURLY.items():
-                hourly(f"{name}:{policy}", functools.partial(work, self.parts, policy))
+                hourly(f"{name}:{policy}", functools.partial(work, self.parts, policy), policy)
+            told = functools.partial(why.run, self.parts, policy, self.owner)
+            add(f"why:{policy}", IntervalTrigger(seconds=why.PAUSE, timezone=UTC), told, "hourly")
+        reported = functools.partial(drift_report.run, self.parts, self.owner, self.stopping)
+        add(drift_report.JOB, IntervalTrigger(seconds=drift_report.PAUSE, timezone=UTC), reported)
         for name, upkeep in UPKEEP.items():
             hourly(name, functools.partial(upkeep, self.parts))
-        add("takeover", TAKEOVER_PAUSE, functools.partial(self._take_over, beat))
+        add("takeover", IntervalTrigger(seconds=TAKEOVER_PAUSE, timezone=UTC), functools.partial(self._take_over, beat))
         beat.start()
         return beat
 
     def _take_over(self, beat: BackgroundScheduler) -> None:
-        """Run at once what a dead worker left unfinished: a job's own beat may be an hour away."""
+        """Run at once what a dead worker left unfinished, and what a moved route asks: their own beat may be far."""
+        asked = {f"{name}:{policy}": self._hour(policy) for policy in self.parts.settings.policy for name in HOURLY}
         with self.parts.database.read() as connection:
             left = slots.abandoned(connection, self.parts.clock)
+            left += [job for job, slot in asked.items() if slots.untouched(connection, job, slot)]
         for job in left:
             with suppress(JobLookupError):  # of a policy that is not configured any more
                 beat.modify_job(job, next_run_time=datetime.now(UTC))
 
     def _guarded(self, job: str, work: Callable[[], object]) -> None:
         """Run one job; a fault is logged and shown, and the next beat tries again."""
+        if self.stopping.is_set():
+            return  # what still queues for a thread; the beat waits until its queues are empty
         try:
             work()
         except DatabaseUnavailableError as error:
@@ -208,6 +245,6 @@ class Scheduler:
             upsert(connection, heartbeats, [row])
 
 
-def _thread_of(beat: BackgroundScheduler) -> threading.Thread:
-    thread: threading.Thread = beat._thread  # APScheduler has no public way to ask whether its thread lives
+def _thread_of(beat: BackgroundScheduler) -> threading.Thread | None:
+    thread: threading.Thread | None = beat._thread  # APScheduler has no public way to ask whether its thread lives
     return thread

@@ -42,6 +42,7 @@ FAMILIES: dict[str, pa.DataType | None] = {
     "state.": None,
     "cost.": pa.float64(),
     "outcome.": pa.float64(),
+    "lagrange.": pa.float64(),
     "segment.": pa.string(),
     "candidate_probs.": None,  # list of float per action, or the executed action's probability as float
     "predicted_next_state.": pa.float64(),

@@ -20,6 +20,10 @@ from monitor.scheduler import Scheduler
 from monitor.settings import ConfigurationError
 from monitor.tick import Parts
 
+# Seconds after which a thread that waits for Python gets its turn; 5 ms by default. SQLite gives the turn away at every
+# row, so that beside one busy thread a page that reads 1,000 rows would wait for 5 s, and so would all writers for one.
+TURN = 0.0005
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -36,10 +40,20 @@ def serve(parts: Parts, host: str, port: int) -> None:
         raise ConfigurationError(f"--host {host}: only loopback ({', '.join(LOOPBACK)}) until people can sign in")
     _try(host, port)
     announce_token(parts)
+    sys.setswitchinterval(TURN)
     scheduler = Scheduler(parts, worker_name())
     app = create_app(scheduler)
     mount_pages(app, scheduler)
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="asyncio",  # the same server, whatever an extra brings along
+        http="h11",
+        ws="none",
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+    )
     _Server(config, scheduler).run()
 
 
@@ -103,6 +117,7 @@ class _Server(uvicorn.Server):
 
 def work(parts: Parts) -> None:
     """Run the scheduler and the action loop alone, until SIGINT or SIGTERM."""
+    sys.setswitchinterval(TURN)
     scheduler = Scheduler(parts, worker_name())
     done = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from detectors import DETECTORS, Series
 from monitor import decide
@@ -39,11 +40,27 @@ def judge_events(connection: Connection, settings: Settings, policy: str) -> Jud
         select(policies.c.watch_from).where(policies.c.policy == policy)
     ).scalar_one_or_none()
     route = connection.execute(select(routes.c.serving).where(routes.c.policy == policy)).scalar_one_or_none()
+    result.alerts = step_events(settings, policy, rows, result, watch_from, route)
+    connection.execute(
+        update(single_events).where(single_events.c.id.in_([row.id for row in rows])).values(judged=True)
+    )
+    return result
+
+
+def step_events(
+    settings: Settings,
+    policy: str,
+    rows: Iterable[Row[Any]],
+    result: Judgement,
+    watch_from: float | None,
+    serving: str | None,
+) -> dict[tuple[str, str, str], Alert]:
+    """Step the alerts of ``result`` by single events, in order; return those that were touched. Reads nothing."""
     names = {METRICS[t.metric]: (name, t) for name, t in settings.triggers(policy).items() if METRICS[t.metric].event}
     touched: dict[tuple[str, str, str], Alert] = {}
     for row in rows:
         name, trigger = names.get(METRICS[row.metric], ("", None))
-        if trigger is None or watch_from is None or row.ts < watch_from or row.version != route:
+        if trigger is None or watch_from is None or row.ts < watch_from or row.version != serving:
             continue
         series = Series(np.array([row.ts]), np.array([float(row.rows)]), np.array([math.nan]), np.array([row.rows]))
         verdict = DETECTORS[trigger.detector].scan(series, subject=METRICS[row.metric].subject(row.key))[0]
@@ -61,8 +78,4 @@ def judge_events(connection: Connection, settings: Settings, policy: str) -> Jud
         if change is not None:
             result.changes.append(change)
             result.judged.append(Judged(row.version, name, row.key, row.ts, row.ts, row.value, math.nan, verdict))
-    connection.execute(
-        update(single_events).where(single_events.c.id.in_([row.id for row in rows])).values(judged=True)
-    )
-    result.alerts = touched
-    return result
+    return touched

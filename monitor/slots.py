@@ -112,6 +112,12 @@ def finish(connection: Connection, clock: Clock, held: Claim) -> None:
         raise LostClaimError(f"slot {held.slot} of {held.job} was taken over")
 
 
+def untouched(connection: Connection, job: str, slot: int) -> bool:
+    """Whether nobody has taken the slot yet."""
+    taken = select(slots.c.slot).where(slots.c.job == job, slots.c.slot == slot, slots.c.fence > 0)
+    return connection.execute(taken).first() is None
+
+
 def abandoned(connection: Connection, clock: Clock) -> list[str]:
     """Return the jobs whose newest slot was claimed and not finished, and whose owner's lease ran out."""
     newer = slots.alias()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
+from monitor import held
 from monitor.clock import Clock, stamp
 from monitor.metrics import METRICS
+from monitor.segments import split
 from monitor.settings import Settings
 from monitor.store.tables import (
     actions,
@@ -49,7 +52,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     frozen = newest_baseline(connection, policy)
     found = alerts_of(connection, policy, all_states=True)
     serves = serving.serving if serving else settings.policy[policy].first_serving
-    relevant = [item for item in found if item["version"] in {serves, "*"}]
+    relevant = [item for item in found if item["version"] in {serves, "*"} and not _small_segment(item)]
     open_actions = _actions(connection, policy)
     stale = stale_jobs(connection, settings, clock)
     triggers = settings.triggers(policy).values()
@@ -99,8 +102,9 @@ def alerts_of(connection: Connection, policy: str | None = None, *, all_states: 
     if not all_states:
         statement = statement.where(alerts.c.state.in_(("pending", "firing", "recovering")))
     found = [dict(row._mapping) for row in connection.execute(statement)]
+    nowhere = held.without_target(connection)
     for item in found:
-        item["shown"] = _shown(item)
+        item["shown"] = _shown(item, nowhere)
         item["since"] = stamp(item["since"]) if item["since"] else None
         item["judged_until"] = stamp(item["judged_until"]) if item["judged_until"] else None
     return sorted(found, key=lambda item: (-RANK[item["shown"]], item["since"] or "", item["trigger"], item["key"]))
@@ -120,18 +124,26 @@ def stale_jobs(connection: Connection, settings: Settings, clock: Clock) -> dict
     return stale
 
 
-def _shown(alert: dict[str, Any]) -> str:
+def _shown(alert: dict[str, Any], nowhere: Collection[tuple[str, str]]) -> str:
     if alert["state"] == "firing":
-        return _FIRING[alert["severity"]]
+        severity = alert["severity"]
+        if severity == "rollback" and (alert["policy"], alert["version"]) in nowhere:
+            severity = "page"  # nothing rolls back: it was, and no version is left; a person must look
+        return _FIRING[severity]
     if alert["state"] in {"pending", "recovering"}:
         return "pending"
     return _HEALTH.get(alert["health"], "healthy")
 
 
+def _small_segment(alert: dict[str, Any]) -> bool:
+    """Whether this is a segment of too few rows: its own line says so, and the policy's state does not hang on it."""
+    return bool(split(alert["key"])[1]) and alert["shown"] == "insufficient"
+
+
 def _state(found: list[dict[str, Any]], open_actions: list[dict[str, Any]], judged: bool, stopped: bool) -> str:
-    if open_actions:
+    if any(item["state"] != "blocked" or item["to_version"] for item in open_actions):
         return "rollback"
-    states = [item["shown"] for item in found]
+    states = [item["shown"] for item in found] + ["page"] * bool(open_actions)
     if not judged:
         states.append("insufficient")
     if stopped:  # what was judged before the scheduler stopped says nothing about now
@@ -139,22 +151,27 @@ def _state(found: list[dict[str, Any]], open_actions: list[dict[str, Any]], judg
     return str(max(states, key=RANK.__getitem__))
 
 
+def newest_verdicts(policy: str, version: str) -> Select[Any]:
+    """Return the statement that reads the newest verdict of each alert of a version, and of all versions together."""
+    shared = ("policy", "version", "trigger", "key")
+    before = verdicts.alias()
+    newest = select(func.max(before.c.start)).where(*(before.c[name] == alerts.c[name] for name in shared))
+    joined = alerts.join(verdicts, and_(*(verdicts.c[name] == alerts.c[name] for name in shared)))
+    return (
+        select(verdicts)
+        .select_from(joined)
+        .where(alerts.c.policy == policy, alerts.c.version.in_([version, "*"]))
+        .where(verdicts.c.start == newest.correlate(alerts).scalar_subquery())
+        .order_by(verdicts.c.trigger, verdicts.c.key)
+    )
+
+
 def _metrics(connection: Connection, settings: Settings, policy: str, version: str) -> list[dict[str, Any]]:
-    """Return the newest judged point of every trigger and key of the serving version."""
-    newest = (
-        select(verdicts.c.trigger, verdicts.c.key, verdicts.c.version, func.max(verdicts.c.start).label("start"))
-        .where(verdicts.c.policy == policy, verdicts.c.version.in_([version, "*"]))
-        .group_by(verdicts.c.trigger, verdicts.c.key, verdicts.c.version)
-        .subquery()
-    )
-    joined = select(verdicts).join(
-        newest,
-        (verdicts.c.trigger == newest.c.trigger)
-        & (verdicts.c.key == newest.c.key)
-        & (verdicts.c.version == newest.c.version)
-        & (verdicts.c.start == newest.c.start),
-    )
-    rows = connection.execute(joined.where(verdicts.c.policy == policy).order_by(verdicts.c.trigger, verdicts.c.key))
+    """Return the newest judged point of every trigger and key of the serving version.
+
+    One look into the key of the verdicts for each alert: grouping over all of them would grow for ever.
+    """
+    rows = connection.execute(newest_verdicts(policy, version))
     known = settings.triggers(policy)
     return [
         {

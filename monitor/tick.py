@@ -19,6 +19,8 @@ from sqlalchemy import Connection, insert, update
 from monitor import buckets, decide, events, judge, plans, rollback, slots
 from monitor.clock import Clock
 from monitor.decide import Alert, Change
+from monitor.evaluations import judge_evaluations
+from monitor.held import let_go
 from monitor.landing import Landing
 from monitor.pull import Pulled, pull
 from monitor.settings import Settings
@@ -80,6 +82,7 @@ def tick(
             plan, _baseline = plans.current_plan(connection, parts.settings, policy)
             stored = decide.load(connection, policy)
             found = judge.judge(connection, parts.settings, policy, plan, parts.windows, stored)
+            judge_evaluations(parts.settings, policy, plan.digest, found)
         try:
             with parts.database.begin() as connection:
                 moved = decide.changed(connection, policy, stored, found.alerts.values())
@@ -132,6 +135,8 @@ def _write(connection: Connection, parts: Parts, policy: str, found: judge.Judge
         fired = change.alert.state == "firing" and change.old != "recovering"
         if fired and change.alert.severity == "rollback" and final.state == "firing":
             made += _roll_back(connection, parts, change)
+        if change.alert.state == "resolved" and change.alert.severity == "rollback":
+            let_go(connection, parts.clock, policy, change.alert.version)
     return made
 
 

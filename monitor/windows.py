@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, select
 
 from detectors import Series
-from monitor import buckets
+from monitor import buckets, slow_rewards
 from monitor.metrics import METRICS
 from monitor.metrics.metric import NOTHING, Point
+from monitor.segments import plan_of, split
 from monitor.store.tables import baselines
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
@@ -65,6 +66,12 @@ class Windows:
         while len(self._carried) > _CACHED_SCANS:
             self._carried.popitem(last=False)
 
+    def versions(
+        self, connection: Connection, policy: str, window: int, begin: float, end: float, segment: str = ""
+    ) -> list[str]:
+        """Return the versions that acted (in a segment: that were seen) in windows that start in ``[begin, end)``."""
+        return buckets.versions(connection, policy, window, begin, end, segment)
+
     def series(
         self,
         connection: Connection,
@@ -82,12 +89,57 @@ class Windows:
 
         A window without rows is in the series with n = 0: a gap is a finding, not an absence.
         """
+        found: dict[str, Series] = {}
+        for segment in dict.fromkeys(split(key)[1] for key in keys):
+            some = [key for key in keys if split(key)[1] == segment]
+            where = (connection, policy, version, segment, metric, some, window, begin, end)
+            found |= self._of_segment(*where, plan_of(plan, segment), frozen)
+        if metric in slow_rewards.DELAYED and slow_rewards.comes_later(plan):
+            held = self._held(connection, policy, version, window, begin, end, plan, frozen)
+            found = {key: replace(series, held=held) for key, series in found.items()}
+        return found
+
+    def _held(
+        self,
+        connection: Connection,
+        policy: str,
+        version: str,
+        window: int,
+        begin: float,
+        end: float,
+        plan: Plan,
+        frozen: Frozen | None,
+    ) -> tuple[str, ...]:
+        """Return why the rewards of each window must not be judged, "" where they may be."""
+        before = max(slow_rewards.POOLED) - 1
+
+        def of(metric: str, key: str) -> Series:
+            where = (connection, policy, version, "", metric, [key], window, begin - before * window, end)
+            return self._of_segment(*where, plan, frozen)[key]
+
+        missing = of("missing_share", "reward") if "reward" in METRICS["missing_share"].keys(plan) else None
+        return slow_rewards.held(of("reward_delay", ""), missing, plan.reward_if_absent)[before:]
+
+    def _of_segment(
+        self,
+        connection: Connection,
+        policy: str,
+        version: str,
+        segment: str,
+        metric: str,
+        keys: Sequence[str],
+        window: int,
+        begin: float,
+        end: float,
+        plan: Plan,
+        frozen: Frozen | None,
+    ) -> dict[str, Series]:
         base: dict[str, Series | None] = dict.fromkeys(keys)
         if frozen is not None:
             where = {key: (frozen.id, version, metric, key, window) for key in keys}
             known = {key: self._baselines.get(where[key], _UNKNOWN) for key in keys}
             if any(series is _UNKNOWN for series in known.values()):
-                found = _load(connection, policy, version, window, frozen.begin, frozen.end, plan)
+                found = _load(connection, policy, version, segment, window, frozen.begin, frozen.end, plan)
                 empty = not any(summary.rows for _start, summary in found)
                 span = (window, frozen.begin, frozen.end)
                 known = {key: None if empty else _series(found, metric, key, plan, *span, None) for key in keys}
@@ -95,18 +147,25 @@ class Windows:
                 while len(self._baselines) > _CACHED_BASELINES:
                     self._baselines.popitem(last=False)
             base |= known
-        loaded = _load(connection, policy, version, window, begin, end, plan)
+        loaded = _load(connection, policy, version, segment, window, begin, end, plan)
         return {key: _series(loaded, metric, key, plan, window, begin, end, base[key]) for key in keys}
 
 
 def _load(
-    connection: Connection, policy: str, version: str, window: int, begin: float, end: float, plan: Plan
+    connection: Connection,
+    policy: str,
+    version: str,
+    segment: str,
+    window: int,
+    begin: float,
+    end: float,
+    plan: Plan,
 ) -> list[tuple[int, BucketSummary]]:
     if version != ALL_VERSIONS:
-        return buckets.load(connection, policy, version, "", window, begin, end, plan)
+        return buckets.load(connection, policy, version, segment, window, begin, end, plan)
     merged: dict[int, BucketSummary] = {}
     for name in buckets.versions(connection, policy, window, begin, end):
-        for start, summary in buckets.load(connection, policy, name, "", window, begin, end, plan):
+        for start, summary in buckets.load(connection, policy, name, segment, window, begin, end, plan):
             merged[start] = merged[start] + summary if start in merged else summary
     return sorted(merged.items())
 
@@ -122,6 +181,7 @@ def _series(
     baseline: Series | None,
 ) -> Series:
     definition = METRICS[metric]
+    key = split(key)[0]
     labels = definition.labels(plan, key)
     by_start = dict(found)
     first = math.ceil(begin / window) * window

@@ -7,15 +7,12 @@ from typing import Any
 
 from runbooks.checklist import EVALUATORS, Facts, Item, judge, shipped
 from runbooks.checklist.facts import (
-    Artifacts,
     CandidateValue,
     ConstraintCount,
     Dataset,
     Diversity,
     FeatureDrift,
     Firing,
-    Latency,
-    LogHealth,
     Replay,
     Return,
     Sample,
@@ -24,6 +21,7 @@ from runbooks.checklist.facts import (
     TriggerFact,
     Watched,
 )
+from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth
 
 NOW = 1_750_000_000.0
 DAY = 86400.0

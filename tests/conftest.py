@@ -121,7 +121,7 @@ def database(empty_url: str, migrated_file: Path) -> Iterator[Database]:
     """Return a migrated, empty database; the same test runs on SQLite and, in full runs, on PostgreSQL."""
     from monitor.store.database import Database
 
-    opened = Database(empty_url)
+    opened = Database(empty_url, busy=120.0)  # threads that write at once wait as long as a busy machine needs
     if opened.sqlite:
         shutil.copyfile(migrated_file, str(opened.engine.url.database))
     else:

@@ -76,7 +76,7 @@ class Site:
 
     def configure(self, **hooks: dict[str, Any]) -> None:
         policy = {"incumbent": "v6", "serving": "v7", "fallbacks": ["v6", "rules"]}
-        webhook = {"kind": "webhook", "url": self.a.url, "secret": "env:HOOK_SECRET", "timeout": "30s"}
+        webhook = {"kind": "webhook", "url": self.a.url, "secret": "env:HOOK_SECRET", "timeout": "250s"}
         self.settings = settings.parse(
             {
                 "policy": {f"p{number}": policy for number in range(12)},

@@ -33,6 +33,7 @@ from monitor.store.tables import heartbeats
 from monitor.store.tables import tokens as token_rows
 from monitor.tick import Parts, tick, tick_events
 from monitor.validate import decisions
+from monitor.why import job
 
 STATES = ("healthy", "firing", "stale", "empty", "error")
 NOW = 1_750_089_600.0 + 1_500.0  # 2025-06-16 16:25 UTC
@@ -109,6 +110,8 @@ def _live(parts: Parts, clock: ManualClock, policy: str, fault: str, number: int
         last = float(until)
     clock.at = NOW - 30.0
     tick_events(parts, policy)
+    if fault == "cold":
+        job.run(parts, policy, "seed")
     estimates.refresh(parts, policy)
     if fault != "no baseline":
         checklists.refresh(parts, policy)
@@ -159,37 +162,36 @@ def log(policy: str, begin: float, rows: int, fault: str, number: int) -> Mappin
 
 
 @contextmanager
-def served(directory: Path, state: str) -> Iterator[str]:
+def served(directory: Path, state: str, now: float = NOW) -> Iterator[str]:
     """Serve a seeded directory without judging anything further; yields the address."""
-    clock = SpedClock(NOW, 1.0, time.time())
+    clock = SpedClock(now, 1.0, time.time())
     parts = build(load(directory / "checkrein.toml"), clock)
-    _beat(parts, 7200.0 if state == "stale" else -DAY)
+    _beat(parts, 7200.0 if state == "stale" else -DAY, now)
     if state == "error":
         with parts.database.begin() as connection:
             connection.execute(text("ALTER TABLE verdicts RENAME TO verdicts_gone"))
     scheduler = Scheduler(parts, "seed")
     app = create_app(scheduler, run=False)
     mount_pages(app, scheduler)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.02)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-        parts.database.close()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        while not server.started:
+            thread.join(0.02)
+            assert thread.is_alive(), "the server ended before it listened"
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=120)
+            parts.database.close()
 
 
-def _beat(parts: Parts, age: float) -> None:
+def _beat(parts: Parts, age: float, now: float) -> None:
     """Note when each policy was last judged, in real time; a negative age keeps it fresh for a day."""
     rows = [
-        {"part": f"judge:{name}", "real_at": time.time() - age, "at": NOW, "note": ""} for name in parts.settings.policy
+        {"part": f"judge:{name}", "real_at": time.time() - age, "at": now, "note": ""} for name in parts.settings.policy
     ]
     with parts.database.begin() as connection:
         upsert(connection, heartbeats, rows)

@@ -43,7 +43,8 @@ class Site:
         self.server = server(self.receiver, 0)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.server.server_address[1]}", trust_env=False)
+        address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.http = httpx.Client(base_url=address, timeout=300.0, trust_env=False)
 
     def close(self) -> None:
         self.http.close()

@@ -93,7 +93,12 @@ BAD: list[tuple[bytes, str, str]] = [
     (json.dumps(decision("act", action="melt")).encode(), "action", "not one of actions = [hold, cool]"),
     (json.dumps(decision("text", reward="high")).encode(), "reward", "a number is expected"),
     (json.dumps(decision("list", reward=[1.0])).encode(), "reward", "a number is expected"),
+    (json.dumps(decision("listed", version=["v7"])).encode(), "version", 'version is ["v7"]: text is expected'),
+    (json.dumps(decision("n\x00ul")).encode(), "decision_id", "NUL character"),
+    (json.dumps(decision("nul", version="v\x007")).encode(), "version", "NUL character"),
+    (json.dumps({**decision("nul"), "state.mode": "o\x00n"}).encode(), "state.mode", "NUL character"),
     (b'{"decision_id": "half", "ts": "2025-06', "line", "cut off"),
+    (b'{"decision_id": "ra\x00w"}', "line", "Invalid control character"),
 ]
 
 

@@ -198,7 +198,7 @@ def test_health_names_each_part_and_a_dead_one_is_503(api: Api) -> None:
     api.scheduler.loop.wake()
     for name in ("watchdog", "events", "actions"):
         for thread in [one for one in threading.enumerate() if one.name == name]:
-            thread.join(timeout=20)
+            thread.join(timeout=300)
     assert health() == (503, {name: name == "beat" for name in everything})
     api.scheduler.stop()
     assert health() == (503, dict.fromkeys(everything, False))

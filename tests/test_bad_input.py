@@ -82,7 +82,10 @@ def test_a_json_line_cut_in_half_is_named_and_its_neighbours_land(desk: Desk) ->
     ("field", "value", "reason"),
     [
         ("reward", "lots", 'reward is "lots": a number is expected'),
-        ("state.load", [1.0], 'state.load is "[1.0]": a number is expected'),
+        ("state.load", [1.0], "state.load is [1.0]: a number or text is expected here"),
+        ("version", ["v2"], 'version is ["v2"]: text is expected here'),
+        ("action", ["low"], 'action is ["low"]: text is expected here'),
+        ("version", "v\x002", 'version is "v\\u00002": text with the NUL character; log it without'),
         ("action", "sideways", "is not one of actions = [low, high]"),
         ("propensity", 0, "propensity is 0: the executed action had a probability above 0"),
         ("propensity", 1.2, "propensity is 1.2: a probability is at most 1"),

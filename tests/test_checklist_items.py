@@ -10,16 +10,15 @@ import pytest
 from runbooks.checklist import State
 from runbooks.checklist.bounds import samples_for
 from runbooks.checklist.facts import (
-    Artifacts,
     ConstraintCount,
     Diversity,
     FeatureDrift,
-    Latency,
-    LogHealth,
+    Modes,
     Replay,
     Return,
     Watched,
 )
+from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth, Shown, Tail
 from tests.checklist_facts import DAY, HASH, NOW, OTHER, TRIGGERS, answer, healthy, pair
 
 GOOD = healthy()
@@ -59,10 +58,17 @@ def fired(**changes: Any) -> dict[str, Any]:
     return {"firings": (*GOOD.firings, replace(GOOD.firings[0], **changes))}
 
 
+def seen(*pages: Shown) -> Artifacts:
+    return Artifacts(HASH, {HASH: 80_000}, 0, HASH, pages)
+
+
 CASES: list[tuple[str, State, str, dict[str, Any]]] = [
     ("GOV-01", FAIL, "different artefacts", {"artifacts": Artifacts(HASH, {HASH: 70_000, OTHER: 1}, 0, HASH)}),
     ("GOV-01", FAIL, "different artefacts", {"artifacts": Artifacts(OTHER, {HASH: 80_000}, 0, None)}),
     ("GOV-01", FAIL, "different artefacts", {"artifacts": Artifacts(HASH, {HASH: 80_000}, 0, OTHER)}),
+    ("GOV-01", FAIL, "the serving side shows v7, generation 3", {"artifacts": seen(Shown("a", "v7", 3, HASH))}),
+    ("GOV-01", FAIL, "different artefacts", {"artifacts": seen(Shown("a", "v8", 3, OTHER))}),
+    ("GOV-01", FEW, "health page of a does not say", {"artifacts": seen(Shown("a"))}),
     ("GOV-01", FEW, "do not say what was loaded", {"artifacts": Artifacts(HASH, {HASH: 79_999}, 1, HASH)}),
     ("GOV-01", FEW, "nothing is registered", {"artifacts": Artifacts(None, {HASH: 80_000}, 0, HASH)}),
     ("GOV-01", FEW, "are asked for", {"artifacts": Artifacts(HASH, {HASH: 9_999}, 0, HASH)}),
@@ -119,6 +125,7 @@ CASES: list[tuple[str, State, str, dict[str, Any]]] = [
     ("FUL-01", FEW, "too few rows", {"watched": (*GOOD.watched, Watched("reward", "", "x", 90, 90, {"no_data": 90}))}),
     ("FUL-01", FEW, "No window", {"watched": ()}),
     ("FUL-02", FAIL, "has to explain", {"reward": one(GOOD.reward, cvar=-2.6)}),
+    ("FUL-02", FAIL, "Two peaks", {"modes": Modes(0.1, several=True, sentence="Two peaks.")}),
     ("FUL-02", FEW, "are asked for", {"reward": one(GOOD.reward, n=9_999)}),
     ("FUL-03", FAIL, "above 0.1 bit", {"drift": (FeatureDrift("load", "fire", 0.11, 900),)}),
     ("FUL-03", FEW, "Not judged: hour", {"drift": (GOOD.drift[0], FeatureDrift("hour", "insufficient", None, 3))}),
@@ -165,6 +172,30 @@ def test_a_drill_proves_as_a_rollback_does() -> None:
 def test_a_mean_cost_under_its_budget_passes() -> None:
     cheap = soft(mean_cost=0.5, cost_stderr=0.01, cost_budget=1.0)
     assert answer("OFF-03", healthy(constraints=(cheap,))).state is State.PASS
+
+
+def test_the_tail_of_a_cost_is_held_to_its_limit_where_there_is_one() -> None:
+    facts = healthy(tails={"heat": Tail("episode", 4_000, 3.0, 0.1)})
+    free = answer("OFF-03", facts)
+    assert free.state is State.PASS
+    assert "worst 5% of episodes cost 3 on average" in free.sentence
+    assert free.statistics["tails"][0]["lower"] < 3.0 < free.statistics["tails"][0]["upper"]
+    states = [answer("OFF-03", facts, tail_budgets={"heat": limit}).state for limit in (4.0, 3.1, 2.0)]
+    assert states == [State.PASS, FEW, FAIL]
+    unmeasured = answer("OFF-03", healthy(), tail_budgets={"heat": 4.0})
+    assert (unmeasured.state, "was not measured" in unmeasured.sentence) == (FEW, True)
+
+
+def test_a_health_page_that_shows_the_version_and_its_hash_is_the_proof_of_what_serves_now() -> None:
+    shown = answer("GOV-01", healthy(artifacts=seen(Shown("a", "v8", 3, HASH))))
+    assert (shown.state, "shows v8, generation 3, with the same hash" in shown.sentence) == (State.PASS, True)
+    bare = answer("GOV-01", healthy(artifacts=seen(Shown("a", "v8", 3))))
+    assert (bare.state, "without its hash (a)" in bare.sentence) == (State.PASS, True)
+
+
+def test_a_firing_that_no_version_was_left_for_is_answered_by_a_page_and_its_end() -> None:
+    assert answer("RBK-06", healthy(**fired(answer="ended", paged=True))).state is State.PASS
+    assert answer("RBK-06", healthy(**fired(answer="ended", paged=False))).state is FAIL
 
 
 def test_parameters_are_those_of_the_template_unless_changed() -> None:

@@ -17,9 +17,12 @@ from monitor.store.tables import baselines, summaries, transitions, verdicts
 from tests.command_line import HOUR, START, Desk, decisions, jsonl, parquet
 
 DAY = 24 * HOUR
-NO_CONFIGURATION = {"estimate", "demo"}  # one needs none, the other writes its own
-FEW_ROWS = "[trigger.reward_3sigma]\nmin_n = 10\n[trigger.reward_rolling_2sigma]\nmin_n = 10\n"
-UNUSED = ("state_drift", "state_drift_warn", "violation_warn", "entropy_collapse")  # they need more rows
+NO_CONFIGURATION = {"estimate", "demo", "watch"}  # two need none, the demo writes its own
+FEW_ROWS = "".join(
+    f"[trigger.{name}]\nmin_n = 10\n" for name in ("reward_3sigma", "reward_slow", "reward_rolling_2sigma")
+)
+SHAPES = ("state_drift", "state_drift_warn", "entropy_collapse", "entropy_drop", "reward_two_modes")
+UNUSED = (*SHAPES, "violation_warn", "violation_trend")  # they need more rows, or days
 REWARD_ALONE = FEW_ROWS + "".join(f"[trigger.{name}]\nenabled = false\n" for name in UNUSED)
 
 

@@ -19,7 +19,7 @@ def test_the_demo_ends_with_a_rollback_that_the_log_confirmed(tmp_path: Path) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     document = json.loads(done.stdout)
@@ -51,7 +51,7 @@ def test_an_unknown_world_is_named(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 2
     assert "nowhere" in done.stderr
@@ -60,7 +60,7 @@ def test_an_unknown_world_is_named(tmp_path: Path) -> None:
 def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "checkrein.db").write_bytes(b"")
     done = subprocess.run(
-        [*COMMAND, "--headless", "--directory", str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+        [*COMMAND, "--headless", "--directory", str(tmp_path)], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 2
     assert "already holds a run" in done.stderr

@@ -55,7 +55,7 @@ def test_the_json_has_the_contracts_keys_and_covers_the_truth(tmp_path: Path) ->
     found = estimate(parquet(tmp_path, rows()), [SPEC])
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert list(found) == ["log", "candidates"]
-    assert list(found["log"]) == ["rows", "episodes", "actions", "mean_reward", "behaviour"]
+    assert list(found["log"]) == ["rows", "episodes", "actions", "mean_reward", "behaviour", "duplicates"]
     assert (found["log"]["rows"], found["log"]["episodes"], found["log"]["actions"]) == (4000, None, 4)
     [candidate] = found["candidates"]
     assert list(candidate) == ["candidate", "verdict", "estimates", "diagnostics"]

@@ -20,7 +20,7 @@ BODY = json.dumps(
 SHOWN = {"generation": 2, "serving": "v6", "artifact_sha256": "ab"}
 
 
-def run(*argv: str, timeout: str = "20s") -> Answer:
+def run(*argv: str, timeout: str = "200s") -> Answer:
     hook = Hook.model_validate({"kind": "command", "command": argv, "timeout": timeout})
     return HOOKS["command"](hook, "act_1", BODY, NOW)
 
@@ -61,18 +61,18 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     os.mkfifo(pipe)
     # The child holds the pipe open for writing; its end is seen when the last writer is gone.
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    answer = run("sh", "-c", f"sleep 300 > {pipe} & echo started > {pipe}; wait", timeout="1s")
+    answer = run("sh", "-c", f"sleep 300 > {pipe} & echo started > {pipe}; wait", timeout="5s")
     assert answer.outcome == "retry"
     assert "was killed" in answer.detail
     os.set_blocking(reader, True)
     assert os.read(reader, 100) == b"started\n"
-    assert select.select([reader], [], [], 20)[0]
+    assert select.select([reader], [], [], 300)[0]
     assert os.read(reader, 100) == b""
     os.close(reader)
 
 
 def test_a_child_that_outlives_the_command_delays_nothing(tmp_path: Path) -> None:
-    answer = run("sh", "-c", "sleep 30 & echo $! > " + str(tmp_path / "pid"), timeout="20s")
+    answer = run("sh", "-c", "sleep 3000 & echo $! > " + str(tmp_path / "pid"), timeout="200s")
     pid = int((tmp_path / "pid").read_text())
     os.kill(pid, 0)  # it is still there, and the answer is here
     os.kill(pid, 9)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -102,6 +104,32 @@ def test_candidates_are_scored_into_lake_and_buckets_and_a_broken_one_stops_noth
     assert "candidate.gone" in caplog.text
     total = minutes(landing)["v1", "", START]
     assert total["candidates"].sums(1)[1] == pytest.approx(0.5 * total.rows)
+
+
+def test_a_candidate_whose_file_changed_is_scored_again_and_its_old_values_are_mixed_with_nothing(
+    make: Make, tmp_path: Path
+) -> None:
+    def write(bias: float) -> float:
+        model: dict[str, Any] = {"kind": "linear_softmax", "features": ["load"], "actions": ["low", "high"]}
+        model |= {"weights": [[0.0], [0.0]], "bias": [0.0, bias]}
+        (tmp_path / "next.json").write_text(json.dumps(model))
+        return float(np.exp(bias) / (1 + np.exp(bias)))
+
+    def expected(rows: int, high: float) -> list[float]:
+        return [high if i % 2 else 1 - high for i in range(rows)]
+
+    landing = make(candidate={"next": {"policy": "linear:next.json"}})
+    before = write(1.0)
+    landing.decisions("bids", Accepted(log(0, 90)), "request")
+    assert lake_rows(landing)["pi.next"].to_pylist() == pytest.approx(expected(90, before))
+    after = write(-2.5)
+    assert landing.recount("bids") == 1, "the buckets are counted with the other policy"
+    landing.decisions("bids", Accepted(log(90, 30)), "request 2")
+    scored = log(0, 120, {"pi.next": expected(120, after)})
+    assert_same(minutes(landing), summarise(scored, plan(landing)))
+    other = make(candidate={"next": {"policy": "linear:next.json"}})
+    assert other.recount("bids") == 0, "nothing changed since"
+    assert_same(minutes(other), summarise(scored, plan(other)))
 
 
 def test_a_plan_that_changed_counts_every_bucket_again(make: Make) -> None:

@@ -57,7 +57,7 @@ def test_what_the_core_brings_along_is_pinned_too() -> None:
 
 def test_no_dependency_of_the_product_is_under_the_gpl() -> None:
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["torch"], *extras["postgres"], *extras["spark"]]
+    lines = [*PROJECT["dependencies"], *extras["torch"], *extras["postgres"], *extras["spark"], *extras["evidently"]]
     licences = {}
     for name in map(name_of, lines):
         metadata = distribution(name).metadata

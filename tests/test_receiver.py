@@ -144,7 +144,8 @@ def _program(folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client
             line: dict[str, Any] = {}
             while line.get("event") != "listening":
                 line = json.loads(process.stdout.readline())
-            with httpx.Client(base_url=f"http://127.0.0.1:{line['port']}", trust_env=False) as http:
+            address = f"http://127.0.0.1:{line['port']}"
+            with httpx.Client(base_url=address, timeout=300.0, trust_env=False) as http:
                 yield process, http
         finally:
             process.kill()

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from monitor import baseline, scans
 from monitor.clock import ManualClock, stamp
 from monitor.runtime import build
 from monitor.settings import parse
-from monitor.store.tables import transitions, verdicts
+from monitor.store.tables import actions, transitions, verdicts
 from monitor.tick import Parts, tick
 
 EPOCH = 1_750_000_200.0
 CALIBRATED, END = EPOCH + 2400.0, EPOCH + 7200.0
 CONSTRAINT = {"heat": {"cost": "heat", "limit": 1.0, "budget": 0.1}, "noise": {"cost": "noise", "budget": 0.2}}
-WINDOWS = {name: {"window": "1m"} for name in ("violation_budget", "no_data", "reward_rolling_2sigma")}
+WINDOWS = {name: {"window": "1m", "min_n": 5} for name in ("violation_budget", "no_data", "reward_rolling_2sigma")}
 TOML = {
     "policy": {
         "p": {
@@ -100,6 +100,29 @@ def test_a_scan_that_is_resumed_gives_the_verdicts_of_one_that_is_not(
     for number, until in enumerate(minutes(3)):
         tick(shared if number % 3 else other, "p", until)
     assert written(shared) == expected
+
+
+def test_a_rolling_trigger_looks_back_over_the_freeze_and_not_behind_a_confirmed_rollback(
+    tmp_path: Path, log: Path
+) -> None:
+    parts = deployed(tmp_path / "site")
+    reset = CALIBRATED + 5 * 60
+    tick(parts, "p", reset)
+    row = {"id": "act_1", "policy": "p", "kind": "rollback", "hook": "", "state": "confirmed", "generation": 2}
+    row |= {"from_version": "v7", "to_version": "v6", "reason": "Fell.", "trigger": "t", "actor": "a", "body": ""}
+    row |= {"requested": reset - 60, "real_requested": reset - 60, "confirmed": reset}
+    with parts.database.begin() as connection:
+        connection.execute(insert(actions), [row])
+    tick(parts, "p", END + 60)
+    judged = {row[4]: row for row in written(parts)[0] if row[2] == "reward_rolling_2sigma"}
+    assert min(judged) == CALIBRATED
+    before = {start: row for start, row in judged.items() if start < reset}
+    assert {row[6] for row in before.values()} <= {"ok", "fire"}
+    assert all("of the previous 30 windows" in row[13] for row in before.values())  # most of them before the freeze
+    found = {start: row[13] for start, row in judged.items() if start >= reset}
+    assert "0 of the previous 30 windows can be used" in found[reset]
+    assert "14 of the previous 30 windows can be used" in found[reset + 14 * 60]
+    assert "the previous 15 windows" in found[reset + 15 * 60]
 
 
 def test_a_pass_reads_new_windows_only(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:

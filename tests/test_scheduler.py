@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,19 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select, update
 
-from monitor.clock import ManualClock, SpedClock
+from monitor import rollback
+from monitor.beat import SPREAD, EachSlot
+from monitor.clock import ManualClock, SpedClock, instant
 from monitor.runtime import build
 from monitor.scheduler import Scheduler
 from monitor.schema import TIMESTAMP
 from monitor.settings import parse
-from monitor.store.tables import actions, heartbeats, policies, slots, transitions
+from monitor.store.tables import actions, checklist_runs, heartbeats, policies, slots, transitions
 from monitor.tick import Parts
 from monitor.validate import Accepted
 
 EPOCH = 1_750_000_000.0
-PATIENCE = 20.0
+PATIENCE = 180.0
 
 
 def policy(**more: Any) -> dict[str, Any]:
@@ -93,6 +97,66 @@ def test_a_slot_is_passed_once_however_often_the_beat_asks(parts: Parts, clock: 
     clock.advance(10)
     other.judge("p")
     assert count(parts, slots) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_each_worker_asks_once_a_slot_and_all_take_their_share(workers: int) -> None:
+    clock = ManualClock(EPOCH)
+    beats = {f"host-{n}": EachSlot(clock, 10.0, f"host-{n}", "judge:p") for n in range(workers)}
+    asked: dict[int, list[tuple[float, str]]] = {}
+    for slot in range(1000):
+        clock.at = EPOCH + 10 * slot + 3.0
+        for owner, beat in beats.items():
+            moment = beat.get_next_fire_time(None, instant(clock.at)).timestamp()
+            asked.setdefault(int(moment // 10), []).append((moment, owner))
+    assert len(asked) == 1000
+    assert {len(those) for those in asked.values()} == {workers}
+    shares = Counter(min(those)[1] for those in asked.values())
+    assert all(abs(shares[owner] - 1000 / workers) < 5 * (1000 / workers) ** 0.5 for owner in beats), shares
+    alone = [min(asked[slot])[0] for slot in sorted(asked)]
+    assert max(after - before for before, after in pairwise(alone)) <= 10 * (1 + SPREAD)
+
+
+def test_the_checklist_is_asked_anew_when_the_route_moves_and_when_the_log_confirms_it(
+    parts: Parts, clock: ManualClock
+) -> None:
+    one, other, asked = Scheduler(parts, "one"), Scheduler(parts, "other"), []
+
+    def ask() -> int:
+        for scheduler in (one, other, one):
+            scheduler._hourly("checklist:p", lambda: asked.append(clock.now()), "p")
+        return len(asked)
+
+    assert ask() == 1
+    with parts.database.begin() as connection:
+        outcome = rollback.request(
+            connection, parts.settings, clock, "p", from_version="v7", reason="Fell.", trigger="t", actor="checkrein",
+            mode="automatic",
+        )  # fmt: skip
+    assert ask() == 2
+    with parts.database.begin() as connection:
+        here = update(actions).where(actions.c.id == outcome.actions[0])
+        connection.execute(here.values(state="confirmed", confirmed=clock.now()))
+    assert ask() == 3
+    clock.advance(3600)
+    assert ask() == 4
+
+
+def test_a_moved_route_is_not_kept_waiting_for_the_hour(running: Scheduler) -> None:
+    parts = running.parts
+    newest = select(func.max(checklist_runs.c.version)).where(checklist_runs.c.version == "v6")
+    until(lambda: count(parts, checklist_runs))
+    with parts.database.begin() as connection:
+        rollback.request(
+            connection, parts.settings, parts.clock, "p", from_version="v7", reason="Fell.", trigger="t",
+            actor="checkrein", mode="automatic",
+        )  # fmt: skip
+
+    def judged() -> object:
+        with parts.database.read() as connection:
+            return connection.execute(newest).scalar_one()
+
+    until(judged)
 
 
 def test_a_pass_waits_for_rows_that_are_on_their_way(parts: Parts, clock: ManualClock) -> None:
@@ -168,10 +232,11 @@ def test_a_hard_violation_that_lands_is_acted_on_without_waiting_for_a_pass(runn
 
 def test_the_watchdog_starts_a_dead_beat_again(running: Scheduler) -> None:
     until(lambda: all(running.alive().values()))
-    assert running._beat is not None
-    running._beat.shutdown(wait=False)
-    assert not running.alive()["beat"]
-    until(lambda: running.alive()["beat"])
+    dead = running._beat
+    assert dead is not None
+    dead.shutdown(wait=False)
+    assert not dead.running
+    until(lambda: running._beat is not dead and running.alive()["beat"])
 
 
 def test_all_parts_run_and_end(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from typing import IO, Any
 import httpx
 import pytest
 
-PATIENCE = 60.0
+from tests.ports import free_port
+
+PATIENCE = 300.0
 CONFIGURATION = """
 [policy.cooling]
 incumbent = "v6"
@@ -44,12 +46,6 @@ def until(condition: Callable[[], Any]) -> Any:
     raise AssertionError("it did not happen")
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def command(root: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "monitor", "serve", "--config", str(root / "checkrein.toml"), *options]
 
@@ -71,7 +67,7 @@ class Server:
         def answers() -> bool:
             assert self.process.poll() is None, self.said()
             try:
-                return httpx.get(f"{self.url}/healthz").is_success
+                return httpx.get(f"{self.url}/healthz", timeout=PATIENCE).is_success
             except httpx.TransportError:
                 return False
 
@@ -82,14 +78,20 @@ class Server:
         return self.log.read_text("utf-8")
 
     def post(self, path: str, token: str, body: Any) -> httpx.Response:
-        return httpx.post(f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        return httpx.post(
+            f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE
+        )
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=PATIENCE)
 
 
 Start = Callable[..., Server]
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    return httpx.get(url, timeout=PATIENCE, **options)
 
 
 @contextmanager
@@ -143,12 +145,10 @@ def test_the_first_token_is_shown_once_and_opens_the_server(first: Server, token
     row = {"decision_id": "d1", "ts": at, "policy": "cooling", "version": "v7", "action": "hold"}
     assert first.post("/api/v1/decisions", token, [row]).json()["accepted"] == 1
     assert first.post("/api/v1/decisions", token[:-1], [row]).status_code == 401
-    told = httpx.get(f"{first.url}/api/v1/policies/cooling/status").json()
+    told = get(f"{first.url}/api/v1/policies/cooling/status").json()
     assert (told["serving"], told["data_age_s"] < PATIENCE) == ("v7", True)
-    assert httpx.get(f"{first.url}/healthz").json()["parts"] == dict.fromkeys(
-        ("beat", "events", "actions", "watchdog"), True
-    )
-    assert "checkrein_data_age_seconds" in httpx.get(f"{first.url}/metrics").text
+    assert get(f"{first.url}/healthz").json()["parts"] == dict.fromkeys(("beat", "events", "actions", "watchdog"), True)
+    assert "checkrein_data_age_seconds" in get(f"{first.url}/metrics").text
 
 
 def test_others_on_the_same_database_show_no_token_and_take_the_first_and_their_own(
@@ -156,13 +156,13 @@ def test_others_on_the_same_database_show_no_token_and_take_the_first_and_their_
 ) -> None:
     own = "handed-in-by-the-environment"
     second, third = start(), start(CHECKREIN_TOKEN=own)
-    etag = httpx.get(f"{first.url}{ROUTE}").headers["etag"]
+    etag = get(f"{first.url}{ROUTE}").headers["etag"]
     for server in (second.ready(), third.ready()):
         assert "token" not in server.said()
         assert own not in server.said()
     with ThreadPoolExecutor(1) as pool:
         poll = pool.submit(
-            httpx.get, f"{second.url}{ROUTE}", params={"wait": 60}, headers={"If-None-Match": etag}, timeout=70
+            httpx.get, f"{second.url}{ROUTE}", params={"wait": 60}, headers={"If-None-Match": etag}, timeout=PATIENCE
         )
         moved = third.post(ROLLBACK, own, WHY).json()
         answer = poll.result(timeout=PATIENCE)
@@ -195,11 +195,11 @@ def test_only_the_loopback_interface_is_served(tmp_path: Path) -> None:
 
 def test_a_long_poll_does_not_keep_the_server_from_ending(first: Server, token: str) -> None:
     """The last one: it ends the server of this file."""
-    etag = httpx.get(f"{first.url}{ROUTE}").headers["etag"]
+    etag = get(f"{first.url}{ROUTE}").headers["etag"]
     host, port = first.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as poll:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as poll:
         poll.sendall(f"GET {ROUTE}?wait=60 HTTP/1.1\r\nHost: {host}\r\nIf-None-Match: {etag}\r\n\r\n".encode())
-        assert httpx.get(f"{first.url}/healthz").is_success  # asked later, answered: the poll is open by now
+        assert get(f"{first.url}/healthz").is_success  # asked later, answered: the poll is open by now
         assert first.end() == 0
         assert poll.recv(100).startswith(b"HTTP/1.1 304 ")
     assert "Traceback" not in first.said()

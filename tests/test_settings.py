@@ -89,7 +89,8 @@ def test_a_trigger_that_is_switched_off_is_not_among_them() -> None:
 def test_every_shipped_rollback_trigger_is_armed_by_default() -> None:
     triggers = parse(MINIMAL).triggers("bids")
     rollback = {name for name, trigger in triggers.items() if trigger.severity == "rollback"}
-    assert rollback == {"reward_3sigma", "violation_budget", "hard_constraint", "irreversible_action", "state_drift"}
+    of_rewards = {"reward_3sigma", "reward_slow"}
+    assert rollback == {*of_rewards, "violation_budget", "hard_constraint", "irreversible_action", "state_drift"}
 
 
 def test_a_secret_comes_from_outside_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

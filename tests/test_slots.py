@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from monitor import slots
 from monitor.clock import ManualClock
+from monitor.scheduler import TAKEOVER_PAUSE
 from monitor.store.database import Database
 from monitor.store.tables import slots as table
 
@@ -31,7 +32,9 @@ def test_a_finished_slot_is_never_claimed_again(database: Database, clock: Manua
 def test_a_dead_workers_claim_is_taken_over_within_15_seconds(database: Database, clock: ManualClock) -> None:
     assert slots.claim(database, clock, "judge:p", 7, "dead") is not None
     assert slots.claim(database, clock, "judge:p", 7, "alive") is None
-    clock.advance(15)
+    clock.advance(15 - TAKEOVER_PAUSE)  # the others look every so often for what was left
+    with database.read() as connection:
+        assert slots.abandoned(connection, clock) == ["judge:p"]
     assert slots.claim(database, clock, "judge:p", 7, "alive") is not None
 
 

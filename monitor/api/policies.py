@@ -17,6 +17,8 @@ from monitor.api.access import actor as token
 from monitor.api.idempotency import once
 from monitor.api.problems import Problem, document
 from monitor.scheduler import Scheduler
+from monitor.views.budget import budget
+from monitor.why.told import newest, told
 
 _POLL = 0.1  # real seconds between looks of a long poll
 _TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
@@ -66,6 +68,11 @@ def router(scheduler: Scheduler) -> APIRouter:
     def one(policy: str) -> dict[str, Any]:
         with parts.database.read() as connection:
             return status.of(connection, parts.settings, parts.clock, known(policy))
+
+    @routes.get("/policies/{policy}/budget", summary="Each rollback trigger's share of the false-alarm budget")
+    def shares(policy: str) -> dict[str, Any]:
+        with parts.database.read() as connection:
+            return budget(connection, parts.settings, known(policy))
 
     @routes.get(
         "/policies/{policy}/route",
@@ -140,9 +147,28 @@ def router(scheduler: Scheduler) -> APIRouter:
     @routes.get("/alerts", summary="Alerts that are not inactive, worst first")
     def alerts(policy: str | None = None) -> list[dict[str, Any]]:
         with parts.database.read() as connection:
-            return status.alerts_of(connection, known(policy) if policy else None)
+            found = status.alerts_of(connection, known(policy) if policy else None)
+            said = newest(connection, policy)
+        for item in found:
+            mine = said.get((item["policy"], item["version"], item["trigger"], item["key"]), [])
+            if item["state"] == "firing":  # of this firing; one that recovers is told of its newest
+                mine = [one for one in mine if one["at"] == item["since"]]
+            item["why"] = None if item["state"] == "pending" or not mine else _sentences(mine[0])
+        return found
+
+    @routes.get("/policies/{policy}/why", summary="Why its newest firings moved, and whether a rollback helps")
+    def explained(
+        policy: str, most: int = Query(20, ge=1, le=200, description="Firings, the newest first.")
+    ) -> list[dict[str, Any]]:
+        """Return what was told of firings, with every number; one that could not be told says why."""
+        with parts.database.read() as connection:
+            return told(connection, known(policy), most)
 
     return routes
+
+
+def _sentences(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: said[name] for name in ("transition", "state", "at", "why", "help")}
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

@@ -58,6 +58,8 @@ def _firings(connection: Connection, span: Span, acted: dict[str, Row[Any]]) -> 
         if row.new != "firing" or row.old == "recovering":
             continue
         answer, identities = _answer(row, told, acted)
+        if not answer:
+            answer, identities = _held(row, acted)
         if not answer and _over(row, moved[index + 1 :]):
             answer = "over"
         found.append(
@@ -78,12 +80,23 @@ def _answer(row: Row[Any], told: Sequence[Row[Any]], acted: dict[str, Row[Any]])
         if kind == "unneeded":
             return kind, []
         identities = body.get("actions") or [body.get("action", "")]
+        if kind == "blocked" and all(acted[one].state == "cancelled" for one in identities if one in acted):
+            return "ended", identities
         states = [acted[identity].state for identity in identities if identity in acted]
         pending = [state for state in states if state not in {"confirmed", "superseded"}]
         if kind == "requested" and states and not pending:
             return ("confirmed" if "confirmed" in states else "superseded"), identities
         return (pending[0] if pending else kind), identities
     return "", []
+
+
+def _held(row: Row[Any], acted: dict[str, Row[Any]]) -> tuple[str, list[str]]:
+    """Return the rollback without a version to go to that stood when this one fired too: it pages once for all."""
+    held = [one for one in acted.values() if one.from_version == row.version and not one.to_version]
+    newest = max((one for one in held if one.requested <= row.created), key=lambda one: one.requested, default=None)
+    if newest is None:
+        return "", []
+    return ("ended" if newest.state == "cancelled" else newest.state), [newest.id]
 
 
 def _over(row: Row[Any], later: Sequence[Row[Any]]) -> bool:

@@ -14,6 +14,7 @@ from monitor.store.tables import policies, routes
 from monitor.tick import Parts
 from monitor.windows import newest_baseline
 from runbooks.checklist import Facts, Template
+from runbooks.checklist.row_facts import Shown
 
 
 def span_of(connection: Connection, settings: Settings, policy: str, version: str | None) -> Span:
@@ -27,11 +28,13 @@ def span_of(connection: Connection, settings: Settings, policy: str, version: st
     return Span(settings, policy, version or serving, serving, max(0.0, end - SPAN), end, plan, frozen)
 
 
-def gather(connection: Connection, parts: Parts, span: Span, template: Template) -> Facts:
-    """Return everything that evaluators may know about the version of ``span``."""
+def gather(
+    connection: Connection, parts: Parts, span: Span, template: Template, shown: tuple[Shown, ...] = ()
+) -> Facts:
+    """Return everything that evaluators may know about the version of ``span``; ``shown`` by the serving side."""
     fields: dict[str, Any] = {}
     datasets: dict[str, Any] = {}
-    rows, live = logged.gather(connection, parts.landing.lake, span)
+    rows, live = logged.gather(connection, parts.landing.lake, span, shown)
     for found in (
         summed.gather(connection, span, float(template.defaults["alpha"])),
         rows,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Any
 
 import numpy as np
@@ -14,38 +13,44 @@ from sqlalchemy import Connection, func, select
 
 from monitor import rewards
 from monitor.arrivals import acted
-from monitor.arrow import concat, micros, within
+from monitor.arrow import concat, micros, picked, within
+from monitor.checklists import tails
 from monitor.checklists.span import HOUR, MOST_ROWS, RECENT, Span
 from monitor.clock import stamp
 from monitor.lake import TIME, File, Lake
 from monitor.store.tables import actions, quarantine, summaries
-from runbooks.checklist.facts import Artifacts, Latency, LogHealth
+from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth, Shown
 
 EDGE = 300.0  # seconds beside the span in which a running number may lie, because decisions are not logged in order
 FEWEST = 100  # rows that share a prefix before their numbers count as running
 DENSEST_GAP = 0.5  # numbers of which more are missing are not running numbers but random ones
-_NUMBERED = re.compile(r"^(.*?)(\d{1,18})$", re.DOTALL)
+_NUMBERED = r"(?s)^(?P<prefix>.*?)(?P<number>[0-9]{1,18})$"
 
 
-def gather(connection: Connection, lake: Lake, span: Span) -> tuple[dict[str, Any], pa.Table]:
+def gather(
+    connection: Connection, lake: Lake, span: Span, shown: tuple[Shown, ...] = ()
+) -> tuple[dict[str, Any], pa.Table]:
     """Return the fields of ``Facts`` that the newest rows fill, and those rows, of every version that acted."""
     begin = _begin(connection, lake, span)
     around, files, damaged = intact(connection, lake, span, begin - EDGE, span.end + EDGE)
     at = micros(around, "ts") / 1e6
-    core = around.filter(pa.array((at >= begin) & (at < span.end)))
-    live = core.filter(pa.array(acted(core)))
-    own = live.filter(pc.equal(live.column("version"), span.version))
+    inside = (at >= begin) & (at < span.end)
+    core = picked(around, inside)
+    live = picked(core, acted(core))
+    own = picked(live, pc.equal(live.column("version"), span.version).to_numpy())
     times = micros(core, "ts") / 1e6
     first, last = (float(times.min()), float(times.max())) if len(times) else (None, None)
     query = f"decisions since {stamp(begin)}"
     dataset = span.cite(query, core.num_rows, first, last, sorted(f"{f.file} {f.sha256}" for f in files))
+    columns = _columns(live)
     fields = {
-        "columns": _columns(own),
+        "columns": columns if own.num_rows == live.num_rows else _columns(own),
         "latency": _latency(span, own),
-        "artifacts": _artifacts(connection, span, own),
-        "log": _health(connection, span, begin, around, core, len(files), damaged),
+        "artifacts": _artifacts(connection, span, own, shown),
+        "log": _health(connection, span, begin, around, inside, len(files), damaged),
         "log_rows": core.num_rows,
-        "log_columns": _columns(live),
+        **tails.gather(span, own),
+        "log_columns": columns,
         "datasets": {"lake": dataset},
     }
     return fields, live
@@ -109,7 +114,7 @@ def _latency(span: Span, table: pa.Table) -> Latency | None:
     return Latency(known.tolist(), len(values) - len(known), None if sla is None else sla * 1000)
 
 
-def _artifacts(connection: Connection, span: Span, table: pa.Table) -> Artifacts:
+def _artifacts(connection: Connection, span: Span, table: pa.Table, pages: tuple[Shown, ...]) -> Artifacts:
     registered = span.settings.policy[span.policy].checklist.artifacts.get(span.version)
     counts: dict[str, int] = {}
     unnamed = table.num_rows
@@ -121,14 +126,22 @@ def _artifacts(connection: Connection, span: Span, table: pa.Table) -> Artifacts
         actions.c.policy == span.policy, actions.c.to_version == span.version, actions.c.artifact_sha256.is_not(None)
     )
     served = connection.execute(shown.order_by(actions.c.acknowledged.desc()).limit(1)).scalar_one_or_none()
-    return Artifacts(registered, dict(sorted(counts.items())), unnamed, served)
+    now = pages if span.version == span.serving else ()
+    return Artifacts(registered, dict(sorted(counts.items())), unnamed, served, now)
 
 
 def _health(
-    connection: Connection, span: Span, begin: float, around: pa.Table, core: pa.Table, files: int, damaged: int
+    connection: Connection,
+    span: Span,
+    begin: float,
+    around: pa.Table,
+    inside: NDArray[np.bool_],
+    files: int,
+    damaged: int,
 ) -> LogHealth:
-    ids = core.column("decision_id").to_pylist()
-    sequenced, gaps = _running(ids, around.column("decision_id").to_pylist())
+    ids = picked(around.select(["decision_id"]), inside).column("decision_id")
+    rows = len(ids)
+    sequenced, gaps = _running(around.column("decision_id"), inside)
     late = connection.execute(
         select(func.sum(summaries.c.rows)).where(
             summaries.c.policy == span.policy,
@@ -144,10 +157,10 @@ def _health(
         )
     ).scalar_one()
     return LogHealth(
-        core.num_rows,
+        rows,
         sequenced,
         gaps,
-        core.num_rows - len(set(ids)),
+        rows - int(pc.count_distinct(ids).as_py()),
         files + damaged,
         damaged,
         int(refused),
@@ -155,28 +168,26 @@ def _health(
     )
 
 
-def _running(ids: list[str], around: list[str]) -> tuple[int, int]:
-    """Return how many ids end in a running number, and how many numbers are missing between them."""
-    inside, known = _by_prefix(ids), _by_prefix(around)
+def _running(ids: pa.ChunkedArray, inside: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return how many of the ids ``inside`` end in a running number, and how many numbers are missing between them."""
+    parts = pc.extract_regex(ids, _NUMBERED).combine_chunks()
+    numbered = parts.is_valid()
+    parts, inside = parts.filter(numbered), inside[numbered.to_numpy(zero_copy_only=False)]
+    prefix = pc.struct_field(parts, "prefix").dictionary_encode().indices.to_numpy()
+    number = pc.struct_field(parts, "number").cast(pa.int64()).to_numpy()
+    count = np.bincount(prefix[inside])
     sequenced = gaps = 0
-    for prefix, numbers in inside.items():
-        unique = set(numbers)
-        expected = max(unique) - min(unique) + 1
-        if len(numbers) < FEWEST or len(unique) < DENSEST_GAP * expected:
+    for code in np.flatnonzero(count >= FEWEST):
+        here = prefix == code
+        known = np.unique(number[here])
+        unique = np.unique(number[here & inside])
+        low, high = int(unique[0]), int(unique[-1])
+        expected = high - low + 1
+        if len(unique) < DENSEST_GAP * expected:
             continue
-        sequenced += len(numbers)
-        low, high = min(unique), max(unique)
-        gaps += expected - sum(1 for number in set(known[prefix]) if low <= number <= high)
+        sequenced += int(count[code])
+        gaps += expected - int(np.sum((known >= low) & (known <= high)))
     return sequenced, gaps
-
-
-def _by_prefix(ids: list[str]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for identity in ids:
-        parts = _NUMBERED.match(identity)
-        if parts is not None:
-            found.setdefault(parts[1], []).append(int(parts[2]))
-    return found
 
 
 def _damaged(lake: Lake, file: File) -> bool:

@@ -6,6 +6,8 @@ In sample, and as long as the baseline: the label says both. A baseline never ch
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -13,9 +15,12 @@ from detectors import DETECTORS, Series, State, Verdict
 from monitor import decide
 from monitor.checklists.span import DAY, Span
 from monitor.decide import Alert
+from monitor.discoveries import together
 from monitor.events import canonical
 from monitor.metrics import METRICS
 from monitor.parameters import parameters_of
+from monitor.scans import Scanned
+from monitor.segments import keys_of
 from monitor.settings import Trigger
 from monitor.windows import Windows
 from runbooks.checklist.facts import Replay
@@ -53,36 +58,33 @@ def _replay(connection: Connection, span: Span, windows: Windows, chosen: dict[s
         return None
     firings, seconds, used = 0, 0.0, []
     for name, trigger in chosen.items():
-        metric, window = METRICS[trigger.metric], int(trigger.window)
-        keys = metric.keys(span.plan)
-        series = windows.series(
-            connection,
-            span.policy,
-            span.version,
-            trigger.metric,
-            list(keys),
-            window,
-            frozen.begin,
-            frozen.end,
-            span.plan,
-            frozen,
-        )
-        for key, found in series.items():
-            if not (found.n > 0).any():
+        window = int(trigger.window)
+        keys = keys_of(trigger, span.plan)
+        # A span of no windows, and with it the baseline, which the judge of this process may have loaded already.
+        none = (window, frozen.end, frozen.end, span.plan, frozen)
+        series = windows.series(connection, span.policy, span.version, trigger.metric, list(keys), *none)
+        scanned = []
+        for key, empty in series.items():
+            if empty.baseline is None or not (empty.baseline.n > 0).any():
                 continue
+            found = replace(empty.baseline, baseline=empty.baseline)
             seconds = max(seconds, float((found.n > 0).sum()) * window)
             verdicts = DETECTORS[trigger.detector].scan(
-                found, **parameters_of(span.settings, span.policy, trigger, key)
+                found, **parameters_of(span.settings, span.policy, trigger, key, span.plan)
             )
-            firings += _firings(span, name, trigger, key, found, verdicts)
+            scanned.append(Scanned(key, int(frozen.begin), int(frozen.end), found, verdicts))
             used.append(name)
+        if trigger.alpha is not None:
+            scanned = together(scanned, trigger.alpha, len(keys))
+        for one in scanned:
+            firings += _firings(span, name, trigger, one.key, one.series, one.verdicts)
     if not used:
         return None
     method = f"baseline {frozen.id}, judged against itself (in sample)"
     return Replay(method, seconds / DAY, firings, tuple(sorted(set(used))))
 
 
-def _firings(span: Span, name: str, trigger: Trigger, key: str, series: Series, verdicts: list[Verdict]) -> int:
+def _firings(span: Span, name: str, trigger: Trigger, key: str, series: Series, verdicts: Sequence[Verdict]) -> int:
     """Count how often the alert would have fired, by the code that steps the live one."""
     alert, count = Alert(span.policy, span.version, name, key, trigger.severity), 0
     for start, verdict in zip(series.time, verdicts, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from monitor import events
+from monitor.checklists import serving
 from monitor.checklists.gather import gather, span_of
 from monitor.settings import ConfigurationError, Settings
 from monitor.store.database import insert_new
@@ -67,9 +68,10 @@ def run(parts: Parts, policy: str, version: str | None, actor: str) -> Ran:
         If the policy's template cannot be used.
     """
     template = template_of(parts.settings, policy)
+    shown = serving.shown(parts.settings, policy)
     with parts.database.read() as connection:
         span = span_of(connection, parts.settings, policy, version)
-        facts = gather(connection, parts, span, template)
+        facts = gather(connection, parts, span, template, shown)
     found = [_answer(template, spec, facts) for spec in template.items]
     run_row = {
         "policy": policy, "version": span.version, "template": f"{template.name} {template.version}",

@@ -24,9 +24,11 @@ TOGETHER = 0.5  # share of the judged version's hours in which the other acted t
 
 def gather(connection: Connection, lake: Lake, span: Span, live: pa.Table) -> dict[str, Any]:
     """Return ``segments`` and ``concurrent``; nothing is read where the log has no segments or nothing to compare."""
+    names = [name for name in live.column_names if name.startswith("segment.")]
+    if not names or span.version == span.incumbent:
+        return {}
     own = _of(live, span.version)
-    names = [name for name in own.column_names if name.startswith("segment.")]
-    if not names or not own.num_rows or span.version == span.incumbent:
+    if not own.num_rows:
         return {}
     other, concurrent = _today(connection, lake, span, own, live)
     pairs: list[SegmentPair] = []

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from detectors import DETECTORS, Series, State
 from detectors.design_effect import design_effect
 from monitor import buckets
 from monitor.checklists.span import Span, load
 from monitor.metrics import METRICS
 from monitor.metrics.candidates import sums
+from monitor.metrics.metric import Metric
 from monitor.summaries import BucketSummary
 from ope import ESTIMATORS, Ratio, WeightSums, anytime_interval
-from runbooks.checklist.facts import CandidateValue, ConstraintCount, Diversity, Shape
+from runbooks.checklist.facts import CandidateValue, ConstraintCount, Diversity, Modes, Shape
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Found = Sequence[tuple[int, BucketSummary]]
@@ -29,6 +31,7 @@ def gather(connection: Connection, span: Span, alpha: float) -> dict[str, Any]:
     found = load(connection, span, span.version, span.begin, span.end)
     total = merged(found)
     then = _baseline(connection, span)
+    past = merged(then)
     candidate, seen = _candidate(connection, span, alpha)
     datasets = {"summaries": _cited(span, f"summaries of {span.version}", [*found, *seen])}
     if span.frozen is not None:
@@ -38,8 +41,9 @@ def gather(connection: Connection, span: Span, alpha: float) -> dict[str, Any]:
         "constraints": _constraints(span, found, total),
         "candidate": candidate,
         "reward": _shape(total),
-        "reward_baseline": _shape(merged(then)),
-        "diversity": _diversity(span, total, merged(then)),
+        "reward_baseline": _shape(past),
+        "modes": _modes(span, total, then),
+        "diversity": _diversity(span, total, past),
         "datasets": datasets,
     }
 
@@ -81,6 +85,7 @@ def _candidate(connection: Connection, span: Span, alpha: float) -> tuple[Candid
 
 def _constraints(span: Span, found: Found, total: BucketSummary) -> tuple[ConstraintCount, ...]:
     rows = []
+    counted = [(start, summary["constraints"]) for start, summary in found]
     for name, configured in sorted(span.settings.policy[span.policy].constraint.items()):
         one = total["constraints"][name] if total.rows else None
         n = one.n if one else 0
@@ -100,15 +105,14 @@ def _constraints(span: Span, found: Found, total: BucketSummary) -> tuple[Constr
                 mean,
                 error,
                 configured.cost_budget,
-                _design_effect(found, name, n),
+                _design_effect([(start, one[name]) for start, one in counted], n),
             )
         )
     return tuple(rows)
 
 
-def _design_effect(found: Found, name: str, n: int) -> float:
+def _design_effect(counted: Sequence[tuple[int, Any]], n: int) -> float:
     """Return how many correlated rows are worth one independent one, from the order of the windows."""
-    counted = [(start, summary["constraints"][name]) for start, summary in found]
     violations = sum(one.violations for _start, one in counted)
     if not 0 < violations < n:
         return 1.0
@@ -127,6 +131,34 @@ def _shape(total: BucketSummary) -> Shape | None:
     shape = Shape(int(reward.n), reward.mean, deviation, values, quantiles.cvar(0.05))
     finite = math.isfinite(deviation + shape.mean + shape.cvar + sum(values.values()))
     return shape if finite else None
+
+
+def _modes(span: Span, now: BucketSummary, then: Found) -> Modes | None:
+    """Return whether the reward of the span has a peak more than the baseline's, by the detector ``dip``."""
+    metric = METRICS["reward_distribution"]
+    ordered = sorted(then, key=lambda item: item[0])
+    baseline = _series(metric, span, ordered)
+    series = _series(metric, span, [(int(span.end), now)] if now.rows else [], baseline)
+    if not len(series) or series.counts is None or baseline.counts is None:
+        return None
+    verdict = DETECTORS["dip"].scan(series)[0]
+    if verdict.state not in {State.OK, State.FIRE} or verdict.statistic is None:
+        return None
+    return Modes(verdict.statistic, verdict.state is State.FIRE, verdict.reason)
+
+
+def _series(metric: Metric, span: Span, found: Found, baseline: Series | None = None) -> Series:
+    points = [metric.point(summary, span.plan, "") for _start, summary in found]
+    counts = [point.counts for point in points if point.counts is not None]
+    return Series(
+        time=np.array([float(start) for start, _summary in found]),
+        value=np.array([point.value for point in points]),
+        stderr=np.array([point.stderr for point in points]),
+        n=np.array([point.n for point in points], dtype=np.int64),
+        baseline=baseline,
+        counts=np.array(counts) if counts and len(counts) == len(points) else None,
+        labels=metric.labels(span.plan, ""),
+    )
 
 
 def _diversity(span: Span, now: BucketSummary, then: BucketSummary) -> Diversity | None:

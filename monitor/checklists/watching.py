@@ -11,8 +11,9 @@ from monitor import status
 from monitor.checklists.span import DAY, Span
 from monitor.clock import Clock
 from monitor.metrics import METRICS
+from monitor.segments import keys_of
 from monitor.settings import Trigger
-from monitor.store.tables import actions, routes, summaries, transitions, verdicts
+from monitor.store.tables import actions, alerts, routes, summaries, transitions, verdicts
 from monitor.windows import ALL_VERSIONS
 from runbooks.checklist.facts import FeatureDrift, TriggerFact, Watched
 
@@ -113,7 +114,7 @@ def _watched(connection: Connection, span: Span) -> tuple[Watched, ...]:
         if trigger.metric in loud and trigger.severity not in _LOUD:
             continue
         due = _due(connection, span, trigger)
-        for key in METRICS[trigger.metric].keys(span.plan):
+        for key in keys_of(trigger, span.plan):
             counted = _judged(connection, span, name, key, min(due, default=math.inf))
             states: dict[str, int] = {}
             for state in counted.values():
@@ -124,14 +125,20 @@ def _watched(connection: Connection, span: Span) -> tuple[Watched, ...]:
 
 
 def _due(connection: Connection, span: Span, trigger: Trigger) -> set[float]:
-    """Return the starts of complete windows that had to be judged: those with rows, and all since it serves."""
+    """Return the starts of complete windows that had to be judged: those with rows, and all since it serves.
+
+    A pass seals first and writes its verdicts a little later: windows that it has only sealed are not due yet. All
+    triggers are written together, so that one which falls behind the others is seen; that none is judged, is silence.
+    """
     if span.frozen is None:
         return set()
+    passed = select(func.max(alerts.c.judged_until)).where(alerts.c.policy == span.policy)
+    end = min(span.end, connection.execute(passed).scalar_one() or 0.0)
     window = int(trigger.window)
     reset = select(func.max(actions.c.confirmed)).where(actions.c.policy == span.policy)
     confirmed = connection.execute(reset.where(actions.c.from_version == span.version)).scalar_one()
     begin = math.ceil(max(span.frozen.end, span.begin, confirmed or 0.0) / window) * window
-    last = math.floor(span.end / window) * window
+    last = math.floor(end / window) * window
     with_rows = connection.execute(
         select(summaries.c.start).where(
             summaries.c.policy == span.policy,

@@ -27,6 +27,37 @@ def status(
     return NO if any(read.RANK[item["state"]] > read.RANK["warning"] for item in found) else DONE
 
 
+def why(
+    policy: Annotated[str, typer.Argument(help="Policy.")],
+    most: Annotated[int, typer.Option(help="Firings, the newest first.")] = 3,
+    now: Annotated[
+        bool, typer.Option("--now", help="First explain what has fired and has no explanation yet.")
+    ] = False,
+    config: Config = CONFIG,
+    as_json: Json = False,
+) -> int:
+    """Show why the newest firings moved the reward, and whether going back will help.
+
+    A server writes it by itself after each firing; --now does the same without one.
+    """
+    from monitor.runtime import worker_name
+    from monitor.why import job
+    from monitor.why.told import told
+
+    parts = open_parts(config)
+    name = known(parts, policy)
+    if now:
+        job.run(parts, name, worker_name())
+    with parts.database.read() as connection:
+        found = told(connection, name, most)
+    lines = [
+        f"{item['at']} {item['trigger']} {item['key']} {item['version']}\n  {item['why']} {item['help']}"
+        for item in found
+    ]
+    emit(found, as_json, "\n".join(lines) or f"{policy}: no firing is explained")
+    return DONE
+
+
 def route(
     policy: Annotated[str, typer.Argument(help="Policy.")], config: Config = CONFIG, as_json: Json = False
 ) -> int:

@@ -70,7 +70,7 @@ def tick(
 def demo(
     world: Annotated[str, typer.Option(help="World of examples/worlds.")] = "cooling",
     headless: Annotated[
-        bool, typer.Option("--headless", help="End when the rollback is confirmed (0) or did not come (1).")
+        bool, typer.Option("--headless", help="End by itself: 0 if the rollback was confirmed, else 1.")
     ] = False,
     speed: Annotated[float, typer.Option(help="World seconds per real second.")] = 60.0,
     directory: Annotated[

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from monitor import validate
 from monitor.candidates import Scored
 from monitor.candidates.column import Column
 from monitor.candidates.scored import Floats
+from monitor.estimate.repeats import Repeats
+from monitor.schema import TIMESTAMP
 from monitor.settings import ConfigurationError
-from monitor.sources import SOURCES, Chunk, Source, SourceError
-from monitor.sources.files import FileSource
+from monitor.sources import SOURCES, Chunk, FileSource, Source, SourceError, readers
+from monitor.validate import ROW
+from monitor.validate.cast import one
+from monitor.validate.faults import Faults
 from monitor.validate.roles import is_role
+from monitor.validate.times import instants
 
-GUESSED = ("parquet", "jsonl", "csv")  # formats that the names of their files tell; the others must be named
 _NO_TIME = pa.scalar("1970-01-01T00:00:00Z")  # time has no part in an estimate, so that a log may lack it
 
 
@@ -29,6 +34,7 @@ class Facts:
     """Counts over the whole log."""
 
     rows: int = 0
+    repeated: int = 0
     rejected: dict[str, tuple[int, str]] = field(default_factory=dict)  # field -> rows, first reason
     executed: set[str] = field(default_factory=set)
     _reward: float = 0.0
@@ -88,7 +94,22 @@ class Facts:
             "actions": max(len(self.executed), *actions),
             "mean_reward": self._reward / self._rewarded,
             "behaviour": "logged",
+            "duplicates": self.repeated,
         }
+
+
+def _instants(raw: pa.Table) -> pa.Array:
+    """Return when each row happened as far as that can be read: it only tells decisions of one id apart."""
+    if "ts" not in raw.column_names or pa.types.is_null(raw.schema.field("ts").type):
+        return pa.nulls(raw.num_rows, TIMESTAMP)
+    return instants(one(raw["ts"]), "ts", "UTC", Faults(raw.num_rows))
+
+
+def _places(raw: pa.Table, first_row: int, accepted: validate.Accepted) -> NDArray[np.int64]:
+    """Return the row of ``raw`` that each accepted one was, shape (rows,)."""
+    numbers = one(raw[ROW]).to_numpy() if ROW in raw.column_names else np.arange(first_row, first_row + raw.num_rows)
+    assert accepted.numbers is not None
+    return np.searchsorted(numbers, accepted.numbers).astype(np.int64)
 
 
 def decisions(log: Path, literal: Sequence[str], facts: Facts, kind: str | None = None) -> Iterator[pa.Table]:
@@ -110,6 +131,7 @@ def decisions(log: Path, literal: Sequence[str], facts: Facts, kind: str | None 
     ConfigurationError
         If the log cannot be read, or has no column for a required role.
     """
+    seen = Repeats()
     for chunk in _chunks(log, kind):
         raw = chunk.table
         facts.reject(chunk, chunk.rejects)
@@ -117,6 +139,7 @@ def decisions(log: Path, literal: Sequence[str], facts: Facts, kind: str | None 
             continue
         while any(pa.types.is_struct(item.type) for item in raw.schema):
             raw = raw.flatten()  # a nested state{inlet} is state.inlet
+        at = _instants(raw)
         if "ts" in raw.column_names:
             raw = raw.drop_columns(["ts"])
         raw = raw.append_column("ts", pa.repeat(_NO_TIME, raw.num_rows))
@@ -136,21 +159,31 @@ def decisions(log: Path, literal: Sequence[str], facts: Facts, kind: str | None 
             )
         except validate.MappingError as error:
             raise ConfigurationError(str(error)) from None
-        facts.reject(chunk, accepted.rejects)
-        table = _executed(accepted.table)
+        executed = _executed(accepted)
+        executed = seen.drop(executed, at.take(pa.array(_places(raw, chunk.first_row, executed))))
+        facts.repeated = seen.dropped
+        facts.reject(chunk, executed.rejects)
+        table = _rewarded(executed.table)
         if not pa.types.is_string(table["action"].type):
             raise ConfigurationError(f"{chunk.path}: action holds lists, but only discrete actions can be weighted")
         facts.add(table)
         yield table
 
 
-def _executed(table: pa.Table) -> pa.Table:
-    """Leave shadow rows out; a log without rewards gets an empty column of them."""
-    if "arm" in table.column_names:
-        table = table.filter(pc.fill_null(pc.not_equal(table["arm"], "shadow"), True))
-    if "reward" not in table.column_names:
-        table = table.append_column("reward", pa.nulls(len(table), pa.float64()))
-    return table
+def _executed(accepted: validate.Accepted) -> validate.Accepted:
+    """Leave shadow rows out: what they say was not executed, though it may bear the id of what was."""
+    table, numbers = accepted.table, accepted.numbers
+    if "arm" not in table.column_names or numbers is None:
+        return accepted
+    kept = pc.fill_null(pc.not_equal(table["arm"], "shadow"), True)
+    return replace(accepted, table=table.filter(kept), numbers=numbers[kept.to_numpy()])
+
+
+def _rewarded(table: pa.Table) -> pa.Table:
+    """Give a log without rewards an empty column of them."""
+    if "reward" in table.column_names:
+        return table
+    return table.append_column("reward", pa.nulls(len(table), pa.float64()))
 
 
 def _chunks(log: Path, kind: str | None) -> Iterator[Chunk]:
@@ -168,13 +201,13 @@ def _source(log: Path, kind: str) -> Source:
 
 
 def _guessed(log: Path) -> list[FileSource]:
-    readers = [source for kind in GUESSED if isinstance(source := _source(log, kind), FileSource)]
+    known = list(readers(log).values())
     if log.is_dir():
-        found = [source for source in readers if source.files()]
+        found = [source for source in known if source.files()]
     else:
-        found = [source for source in readers if log.name.lower().endswith(source.endings)]
+        found = [source for source in known if log.name.lower().endswith(source.endings)]
     if not found:
-        wanted = ", ".join(f"*{ending}" for reader in readers for ending in reader.endings)
+        wanted = ", ".join(f"*{ending}" for reader in known for ending in reader.endings)
         raise ConfigurationError(f"{log}: no log is there; one is a file, or a directory of files, called {wanted}")
     return found
 

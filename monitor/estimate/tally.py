@@ -74,6 +74,8 @@ class Tally:
     def _judge(self, facts: Facts) -> Judgement:
         judged = judge(self._sums, unsupported_mass=self._unsupported(facts), left_out=1 - self._sums.n / facts.read)
         verdict, reasons = judged.verdict, list(judged.reasons)
+        if facts.repeated:
+            reasons.append(f"{facts.repeated:,} rows are decisions that the log has twice; each counts once.")
         reasons += [f"{rows:,} rows are refused, the first: {why}." for rows, why in facts.rejected.values()]
         reasons += [f"{rows:,} rows are left out: {why}." for why, rows in self._unscored.items()]
         if facts.several_steps:

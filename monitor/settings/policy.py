@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from monitor.settings.checklist import Checklist
+from monitor.settings.measuring import Measuring
 from monitor.settings.model import Table
 from monitor.units import Duration, seconds
 
@@ -93,6 +94,7 @@ class Policy(Table):
     trigger: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Overrides for this policy alone.")
     confirm: Confirmation = Confirmation()
     checklist: Checklist = Checklist()
+    metrics: Measuring = Measuring()
     limit_per_day: int = Field(3, ge=0, description="Automatic rollbacks a day; what is over it becomes a page.")
 
     @property

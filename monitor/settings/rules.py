@@ -53,7 +53,17 @@ class Trigger(Table):
     )
     threshold: float | None = Field(None, description="Limit of the detectors that compare with a fixed number.")
     alpha: float | None = Field(None, gt=0, lt=1, description="Level of the detectors that test.")
+    run_length: float | None = Field(
+        None, gt=1, description="Mean windows to a false alarm; default: from false_rollbacks, by severity."
+    )
+    lower: float | None = Field(None, description="Smallest value that one row can have (detector e_detector).")
+    upper: float | None = Field(None, description="Largest value that one row can have (detector e_detector).")
     lookback: int | None = Field(None, ge=2, description="Windows that a rolling detector looks back.")
+    side: Literal["above", "below"] | None = Field(None, description="Where the bad values are (detector limit).")
+    ratio: float | None = Field(None, gt=0, description="Limit as a multiple of the baseline (detector limit).")
+    segment: str = Field(
+        "", description='"all": each segment apart; "region": those of one column; "region=eu": one; "": no segment.'
+    )
 
     @model_validator(mode="after")
     def _whole_minutes(self) -> Trigger:

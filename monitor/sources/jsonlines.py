@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from monitor.sources.base import SourceError
 from monitor.sources.text import Decoded, filled_rows
 from monitor.validate.faults import RAW_LIMIT, Reject
-from monitor.validate.roles import OPEN, UNTYPED
+from monitor.validate.roles import MIXED, OPEN, UNTYPED
 
 # Half of a surrogate pair at the end of a text, which polars drops in silence.
 _HALF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u)")
@@ -52,7 +53,7 @@ def decode(data: bytes, ends: NDArray[np.int64]) -> Decoded:
     count = len(ends) + bool(not len(ends) or ends[-1] < len(data))
     table = _fast(data)
     if table is not None and table.num_rows == count:
-        return _marked(table, _sampled(data, ends, count)), [], None
+        return _marked(table, _sampled(data, ends, count), data), [], None
     lines = filled_rows(data, ends)
     good, rejects = [], []
     for number, line in lines:
@@ -64,7 +65,7 @@ def decode(data: bytes, ends: NDArray[np.int64]) -> Decoded:
     if table is None and rejects:
         table = _fast(b"\n".join(line for _, line, _ in good))
     if table is not None and table.num_rows == len(good):
-        return _marked(table, [row for _, _, row in good[:: len(good) // _SAMPLE + 1]]), rejects, numbers
+        return _marked(table, [row for _, _, row in good[:: len(good) // _SAMPLE + 1]], data), rejects, numbers
     return from_objects([row for _, _, row in good]), rejects, numbers
 
 
@@ -94,14 +95,26 @@ def _sampled(data: bytes, ends: NDArray[np.int64], count: int) -> list[dict[str,
     return [_object(data[bounds[i] : bounds[i + 1]]) for i in range(0, count, count // _SAMPLE + 1)]
 
 
-def _marked(table: pa.Table, sample: Iterable[dict[str, Any]]) -> pa.Table:
-    """Mark text columns in which a sample of the lines has numbers: polars reads such a mixture as text."""
-    mixed = {name for row in sample for name, value in row.items() if isinstance(value, int | float)}
-    fields = [
-        field.with_metadata(UNTYPED) if field.name in mixed and pa.types.is_large_string(field.type) else field
-        for field in table.schema
-    ]
+def _marked(table: pa.Table, sample: Iterable[dict[str, Any]], data: bytes) -> pa.Table:
+    """Mark text columns in which a sample has numbers, or in which lists stand: polars reads such a mixture as text."""
+    scalars = {name for row in sample for name, value in row.items() if isinstance(value, int | float)}
+    fields = []
+    for field in table.schema:
+        marks: dict[bytes, bytes] = {}
+        if pa.types.is_large_string(field.type):
+            marks |= UNTYPED if field.name in scalars else {}
+            marks |= MIXED if _listed(table[field.name], field.name, data) else {}
+        fields.append(field.with_metadata(marks))
     return table.cast(pa.schema(fields, metadata=OPEN))
+
+
+def _listed(column: pa.ChunkedArray, name: str, data: bytes) -> bool:
+    """Return whether a list or an object stands in the lines under the name of a column that was read as text."""
+    looks = pc.or_(pc.starts_with(column, "["), pc.starts_with(column, "{"))
+    if not pc.any(looks, min_count=0).as_py():
+        return False
+    key = re.escape(json.dumps(name.rpartition(".")[2], ensure_ascii=False).encode())
+    return re.search(key + rb"\s*:\s*[\[{]", data) is not None
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -165,21 +178,22 @@ def from_objects(rows: list[dict[str, Any]]) -> pa.Table:
     arrays, fields = [], []
     for name in names:
         values = [row.get(name) for row in rows]
-        array, untyped = _column(values)
+        array, marks = _column(values)
         arrays.append(array)
-        fields.append(pa.field(name, array.type, metadata=UNTYPED if untyped else None))
+        fields.append(pa.field(name, array.type, metadata=marks))
     if not names:
         return pa.table({}).replace_schema_metadata(OPEN)
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=OPEN))
 
 
-def _column(values: list[Any]) -> tuple[pa.Array, bool]:
+def _column(values: list[Any]) -> tuple[pa.Array, dict[bytes, bytes]]:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {int, float}:
         values = [None if value is None else float(value) for value in values]
     if len(kinds) <= 1 or kinds == {int, float}:
         try:
-            return pa.array(values), False
+            return pa.array(values), {}
         except (pa.ArrowException, OverflowError):
             pass
-    return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], pa.string()), True
+    marks = {**UNTYPED, **MIXED} if kinds & {list, dict} and kinds - {list, dict} else UNTYPED
+    return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], pa.string()), marks

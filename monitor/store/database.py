@@ -85,7 +85,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Open a read transaction: one consistent view, no lock that a writer waits for."""
         with _translated(), self.engine.connect() as connection:
-            connection.info["write"] = False
+            connection.info["write"], connection.info["patience"] = False, self._busy
             if not self.sqlite:  # its default, READ COMMITTED, shows each statement another view
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
@@ -151,8 +151,6 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    if connection.info.get("write"):
+    if "patience" in connection.info:  # anew each time: what a writer had left is no patience for the next reader
         connection.exec_driver_sql(f"PRAGMA busy_timeout={connection.info['patience'] * 1000:.0f}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.exec_driver_sql("BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("write") else "BEGIN")

@@ -14,6 +14,7 @@ from monitor.schema import ARMS, role_type
 from monitor.validate import lists
 from monitor.validate.cast import Cast, filled, flags, fractional, guessed, numbers, texts, unbounded, wholes
 from monitor.validate.faults import Faults, nearest, show
+from monitor.validate.unfit import nul
 
 
 def _value(column: pa.Array, index: int) -> str:
@@ -44,10 +45,10 @@ def _yet(role: str) -> str:
 
 
 def text(role: str, column: pa.Array, faults: Faults) -> pa.Array:
-    """Return a text column; lists and objects are faults."""
+    """Return a text column; lists, objects and the NUL character are faults."""
     values, bad = texts(column)
     faults.add(bad, role, lambda i: f"{role} is {_value(column, i)}: text is expected here")
-    return values
+    return nul(role, values, faults)
 
 
 def propensity(column: pa.Array, continuous: bool, faults: Faults) -> pa.Array:
@@ -165,7 +166,8 @@ def _feature(role: str, column: pa.Array, untyped: bool, kind: str | None, fault
     if kind == "number":
         return number(role, column, faults)
     if pt.is_string(column.type):
-        return number(role, column, faults, guessed) if untyped else column
+        values = number(role, column, faults, guessed) if untyped else column
+        return nul(role, values, faults) if pt.is_string(values.type) else values
     return number(role, column, faults)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from monitor.validate.faults import Accepted, Faults, nearest, show
 from monitor.validate.lists import is_list
 from monitor.validate.roles import DECISION, MappingError, Roles, resolve
 from monitor.validate.times import instants
+from monitor.validate.unfit import listed
 
 _OPTIONAL = tuple(name for name in DECISION if name not in REQUIRED)
 
@@ -81,6 +83,7 @@ def decisions(
     roles = resolve(raw, columns, first_row)
     _require(roles, raw, policy, version, origin)
     faults = Faults(raw.num_rows)
+    roles = replace(roles, columns=listed(roles.columns, roles.mixed, faults))
     ids, derived = _ids(roles, origin_digest, faults)
     table = {"decision_id": ids, "ts": timestamps(roles, "ts", zone, latest, faults, required=True)}
     table["policy"] = _policy(roles, policy, known, faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from monitor.validate.cast import filled, one
 from monitor.validate.decision_rows import timestamps
 from monitor.validate.faults import Accepted, Faults, nearest
 from monitor.validate.roles import EVENT, resolve
+from monitor.validate.unfit import listed
 
 
 def rewards(
@@ -57,6 +59,7 @@ def rewards(
     """
     roles = resolve(raw, columns or {}, first_row, EVENT)
     faults = Faults(raw.num_rows)
+    roles = replace(roles, columns=listed(roles.columns, roles.mixed, faults))
     nothing = pa.nulls(raw.num_rows)
     ids = check.text("decision_id", roles.columns.get("decision_id", nothing), faults)
     near = nearest("decision_id", roles.ignored)

@@ -18,6 +18,9 @@ from monitor.validate.faults import ROW, nearest
 _KEY = b"checkrein"
 OPEN = {_KEY: b"open"}
 UNTYPED = {_KEY: b"untyped"}
+# ... and text beside which lists or objects stood, as their JSON.
+_MIXED_KEY = b"checkrein.mixed"
+MIXED = {_MIXED_KEY: b"yes"}
 
 # The names that count; one that ends in a point is a family.
 DECISION = (*FIXED, *FAMILIES)
@@ -39,6 +42,7 @@ class Roles:
     open: bool
     rows: NDArray[np.int64]
     source: dict[str, str]
+    mixed: frozenset[str] = frozenset()
 
     def missing(self, optional: Iterable[str]) -> tuple[str, ...]:
         """Return which of ``optional`` are absent or have only nulls; a family without any column is ``cost.*``."""
@@ -50,12 +54,12 @@ class Roles:
 
 
 def is_role(name: str, vocabulary: Collection[str] = DECISION) -> bool:
-    """Return whether a column of this name is a role.
+    """Return whether a column of this name is a role; one with a NUL is none, because no database can hold it.
 
     >>> is_role("state.inlet"), is_role("inlet"), is_role("state.")
     (True, False, False)
     """
-    if name.endswith("."):
+    if name.endswith(".") or "\x00" in name:
         return False
     return name in vocabulary or any(family.endswith(".") and name.startswith(family) for family in vocabulary)
 
@@ -113,4 +117,5 @@ def resolve(raw: pa.Table, columns: Mapping[str, str], first_row: int, vocabular
         open=schemaless,
         rows=rows.astype(np.int64),
         source=source,
+        mixed=frozenset(r for r, name in source.items() if _MIXED_KEY in (raw.field(name).metadata or {})),
     )

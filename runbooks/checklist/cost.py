@@ -30,30 +30,58 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
             hard_hit.append(one.name)
         if few:
             thin.append(f"{one.name} ({few})")
+    tails, tail_over, tail_open = _tails(facts, parameters, share)
     shown = holm(p_values, alpha)
     over = [
         r["name"] for r in rows if r["lower"] > r["budget"] or (r["cost_lower"] or 0) > (r["cost_budget"] or math.inf)
-    ]
+    ] + tail_over
     worst = max(rows, key=lambda row: row["upper"] / row["budget"])
     numbers: dict[str, Any] = {"number": worst["upper"], "threshold": worst["budget"], "unit": "share of decisions"}
-    statistics: dict[str, Any] = {"constraints": rows, "alpha": alpha}
+    statistics: dict[str, Any] = {"constraints": rows, "tails": tails, "alpha": alpha}
     if hard_hit:
         return Item(State.FAIL, f"Hard limit passed: {', '.join(hard_hit)}; none is allowed.", statistics, **numbers)
     if over:
         return Item(State.FAIL, f"Over budget: {', '.join(over)}.", statistics, **numbers)
     open_ones = [row["name"] for row, done in zip(rows, shown, strict=True) if not done]
-    if thin or open_ones:
-        why = thin or [f"{name} (its bound is above the budget)" for name in open_ones]
+    if thin or open_ones or tail_open:
+        why = thin or [f"{name} (its bound is above the budget)" for name in open_ones] or tail_open
         rest = f" and {len(why) - 3} more" if len(why) > 3 else ""
         return insufficient(f"Not shown to be under budget: {', '.join(why[:3])}{rest}.", statistics, **numbers)
     return Item(
         State.PASS,
         f"All {len(rows)} constraints are under budget; the closest is {worst['name']} with at most "
-        f"{worst['upper']:.3g} of {worst['budget']:.3g} (Holm, alpha {alpha:g}). Tails of trajectory cost are not "
-        "measured.",
+        f"{worst['upper']:.3g} of {worst['budget']:.3g} (Holm, alpha {alpha:g}). {_said(tails)}",
         statistics,
         **numbers,
     )
+
+
+def _tails(facts: Facts, parameters: Parameters, alpha: float) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Return the mean of the worst 5% of every cost, which are surely above their limit, which are not surely below."""
+    limits: dict[str, float] = parameters["tail_budgets"]
+    effects = {one.name: max(one.design_effect, 1.0) for one in facts.constraints}
+    rows, over, unsure = [], [], []
+    for name, tail in sorted(facts.tails.items()):
+        error = reach(alpha) * tail.stderr * math.sqrt(effects.get(name, 1.0))
+        limit = limits.get(name)
+        rows.append(
+            {"name": name, **vars(tail), "lower": tail.value - error, "upper": tail.value + error, "limit": limit}
+        )
+        if limit is not None and tail.value - error > limit:
+            over.append(f"{name} (the mean of its worst 5%)")
+        elif limit is not None and tail.value + error > limit:
+            unsure.append(f"{name} (the bound of the mean of its worst 5% is above {limit:g})")
+    unsure += [f"{name} (its worst 5% was not measured)" for name in sorted(set(limits) - set(facts.tails))]
+    return rows, over, unsure
+
+
+def _said(tails: list[dict[str, Any]]) -> str:
+    if not tails:
+        return "Tails of the costs were not measured."
+    limited = sum(row["limit"] is not None for row in tails)
+    worst = max(tails, key=lambda row: float(row["value"]))
+    words = f"The worst 5% of {tails[0]['unit']}s cost {worst['value']:.3g} on average at most ({worst['name']})"
+    return f"{words}; {limited} of {len(tails)} have a limit for it."
 
 
 def _row(one: ConstraintCount, parameters: Parameters, alpha: float) -> tuple[dict[str, Any], float, str]:

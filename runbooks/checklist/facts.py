@@ -6,8 +6,10 @@ A fact that is None, or an empty tuple, was not measured. Times are seconds sinc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth, Tail
 
 
 @dataclass(frozen=True)
@@ -54,44 +56,6 @@ class ConstraintCount:
     cost_stderr: float | None = None
     cost_budget: float | None = None
     design_effect: float = 1.0
-
-
-@dataclass(frozen=True)
-class Latency:
-    """End-to-end milliseconds of the newest decisions, ascending; ``missing`` rows have none; the SLA if declared."""
-
-    values: Sequence[float]
-    missing: int
-    sla: float | None
-
-
-@dataclass(frozen=True)
-class Artifacts:
-    """SHA-256 of the policy's artefact: registered, by logged row (hash -> rows), and as the serving side showed it."""
-
-    registered: str | None
-    logged: Mapping[str, int]
-    unnamed: int
-    served: str | None = None
-
-
-@dataclass(frozen=True)
-class LogHealth:
-    """Completeness of the span's log.
-
-    ``sequenced``: rows whose id ends in a running number; ``gaps``: numbers that are missing between the first and
-    the last of each prefix. ``damaged``: files that are gone or whose bytes are not those that were landed.
-    """
-
-    rows: int
-    sequenced: int
-    gaps: int
-    duplicates: int
-    files: int
-    damaged: int
-    refused: int
-    late: int
-    delay: float | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +142,15 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Modes:
+    """Whether the reward has more than one peak: the dip, whether that is news, and the detector's sentence."""
+
+    dip: float
+    several: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
 class FeatureDrift:
     """Newest judged drift of one feature: debiased Jensen-Shannon divergence in bits (base 2)."""
 
@@ -256,6 +229,7 @@ class Facts:
     context: Mapping[str, bool | str | float] = field(default_factory=dict)
     candidate: CandidateValue | None = None
     constraints: tuple[ConstraintCount, ...] = ()
+    tails: Mapping[str, Tail] = field(default_factory=dict)
     latency: Latency | None = None
     artifacts: Artifacts | None = None
     log: LogHealth | None = None
@@ -268,6 +242,7 @@ class Facts:
     silent_jobs: tuple[str, ...] = ()
     reward: Shape | None = None
     reward_baseline: Shape | None = None
+    modes: Modes | None = None
     drift: tuple[FeatureDrift, ...] = ()
     diversity: Diversity | None = None
     segments: tuple[SegmentPair, ...] = ()

@@ -11,6 +11,8 @@ from runbooks.checklist.item import Item, State, insufficient
 # What may follow a firing without a person: the rollback is confirmed, a newer one replaced it, the version did not
 # serve any more, or a pass that caught up with the log found the trouble over.
 _DONE = {"confirmed", "superseded", "unneeded", "over"}
+# No version was left to go to, and the trouble ended without one: answered where a person was paged.
+_ENDED = "ended"
 
 
 def evaluate(facts: Facts, parameters: Parameters) -> Item:
@@ -23,7 +25,7 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
         )
     lost = [f for f in facts.firings if not f.recorded or not f.answer]
     unheard = [f for f in facts.firings if f.answer and f.answer not in _DONE and not f.paged]
-    waiting = [f for f in facts.firings if f.answer and f.answer not in _DONE and f.paged]
+    waiting = [f for f in facts.firings if f.answer and f.answer not in {*_DONE, _ENDED} and f.paged]
     good = len(facts.firings) - len(lost) - len(unheard) - len(waiting)
     statistics: dict[str, Any] = {
         "firings": len(facts.firings),
@@ -44,6 +46,7 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
         sentence = f"{len(waiting)} of {len(facts.firings)} firings are not confirmed ({answers}); people were paged."
         return Item(State.FAIL, sentence, statistics, **numbers)
     sentence = (
-        f"All {len(facts.firings)} firings were recorded and ended in a confirmed rollback, or found the version gone."
+        f"All {len(facts.firings)} firings were recorded and ended in a confirmed rollback, or found the version gone, "
+        f"or no version left and paged a person."
     )
     return Item(State.PASS, sentence, statistics, **numbers)

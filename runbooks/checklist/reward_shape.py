@@ -10,7 +10,10 @@ from runbooks.checklist.item import Item, State, insufficient
 
 
 def evaluate(facts: Facts, parameters: Parameters) -> Item:
-    """Compare quantiles and the mean of the worst 5% with the baseline's, in its standard deviations."""
+    """Compare quantiles and the mean of the worst 5% with the baseline's, in its standard deviations, and its peaks.
+
+    Two peaks where the baseline had one are two populations, however little the mean and the quantiles moved.
+    """
     now, then = facts.reward, facts.reward_baseline
     if now is None or then is None or then.deviation <= 0:
         return insufficient("There is no reward distribution, or no baseline of it, to compare.")
@@ -29,7 +32,8 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
     shifts["mean of the worst 5%"] = (now.cvar - then.cvar) / then.deviation
     worst = max(shifts, key=lambda name: abs(shifts[name]))
     limit = float(parameters["shift_at_most"])
-    statistics = {**statistics, "shifts": shifts}
+    modes = facts.modes
+    statistics = {**statistics, "shifts": shifts, "modes": None if modes is None else vars(modes)}
     numbers: dict[str, Any] = {
         "number": abs(shifts[worst]),
         "threshold": limit,
@@ -38,4 +42,7 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
     sentence = f"The {worst} moved by {shifts[worst]:+.2f} standard deviations of the baseline (limit {limit:g})"
     if abs(shifts[worst]) > limit:
         return Item(State.FAIL, f"{sentence}: its owner has to explain it.", statistics, **numbers)
-    return Item(State.PASS, f"{sentence}, the furthest of {len(shifts)}. Modes are not counted.", statistics, **numbers)
+    if modes is not None and modes.several:
+        return Item(State.FAIL, f"{modes.sentence} Its owner has to explain it.", statistics, **numbers)
+    peaks = "Its peaks could not be counted." if modes is None else f"No new peak (dip {modes.dip:.3g})."
+    return Item(State.PASS, f"{sentence}, the furthest of {len(shifts)}. {peaks}", statistics, **numbers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -114,8 +114,9 @@ def shipped(name: str = "rl-readiness") -> Template:
     return parse(resources.files("runbooks").joinpath(f"templates/{name}.yaml").read_text("utf-8"))
 
 
+@lru_cache(maxsize=16)
 def parse(text: str) -> Template:
-    """Read a template.
+    """Read a template; the same text gives the same one, because reading YAML takes a quarter of a second.
 
     Raises
     ------

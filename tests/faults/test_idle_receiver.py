@@ -42,7 +42,7 @@ def test_a_receiver_that_only_says_200_is_paged_within_two_minutes(
 ) -> None:
     monkeypatch.setenv("CHECKREIN_HOOK_SECRET", site.SECRET)
     source = '[policy.p.source]\nkind = "jsonl"\npath = "log.jsonl"\n'
-    site.configure(f'[policy.p]\nincumbent = "v6"\nserving = "v7"\n{source}', timeout="5s", health=True)
+    site.configure(f'[policy.p]\nincumbent = "v6"\nserving = "v7"\n{source}', timeout="60s", health=True)
     site.receiver(*(["--idle"] if idle else []))
     epoch = time.time() // 5 * 5  # the receiver refuses signatures that are more than 300 s away from its own clock
     clock = ManualClock(epoch)

@@ -29,6 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("--hook-port", type=int, required=True, help="port that takes rollbacks; 0: any free one")
     live.add_argument("--clock", required=True, help="EPOCH/SPEED/STARTED of the simulated time")
     live.add_argument("--fault-after", type=float, help="seconds until the inlet sensor drifts; absent: never")
+    live.add_argument(
+        "--repair-after", type=float, help="seconds from the takeover until the sensor is replaced; absent: never"
+    )
     live.add_argument("--seed", type=int, default=1)
     live.add_argument("--state", type=Path, default=Path("cooling-state"), help="folder that remembers the generation")
     live.add_argument("--max-seconds", type=float, help="end by itself after so many seconds")
@@ -61,6 +64,7 @@ def main() -> int:
             hook_port=options.hook_port,
             clock=clock,
             fault_after=options.fault_after,
+            repair_after=options.repair_after,
             seed=options.seed,
             state=options.state,
             max_seconds=options.max_seconds,

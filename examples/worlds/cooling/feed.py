@@ -12,7 +12,7 @@ import httpx
 
 LARGEST_POST = 2000  # rows
 LONGEST_QUEUE = 100_000  # rows, about 160 MB and half an hour at 60 times the speed
-_LONGEST_PAUSE = 5.0
+_LONGEST_PAUSE = 1.0
 # Answers that say that these rows will never be taken; everything else is worth another try.
 _REFUSED = {400, 413, 415, 422}
 

@@ -71,6 +71,7 @@ def run(
     hook_port: int,
     clock: SimulatedTime,
     fault_after: float | None,
+    repair_after: float | None = None,
     seed: int,
     state: Path,
     max_seconds: float | None,
@@ -81,6 +82,7 @@ def run(
     1. start the hook, the route follower and the feed
     2. every 0.25 s take all decisions that became due, with the version that should act now
     3. log them; what the API cannot take yet stays in memory
+    4. ``repair_after`` seconds after another version took over from the one that met the fault, the sensor is replaced
 
     Raises
     ------
@@ -109,7 +111,7 @@ def run(
     port = hook.server_address[1]
     journal("started", version=serving.active, hook_port=port, pid=os.getpid(), first=stamp(last + 1))
     told: set[str] = set()
-    decisions = 0
+    decisions, repair, met = 0, math.inf, ""
     while not stop.wait(TICK):
         now = time.time()
         if max_seconds is not None and now - begun >= max_seconds:
@@ -117,12 +119,18 @@ def run(
         due = min(math.floor(clock.at(now)) - last, _MOST_AT_ONCE)
         if due < 1:
             continue
-        batch = plant.run(serving.active, last + 1, due, fault)
+        batch = plant.run(serving.active, last + 1, due, fault, repair)
         feed.put(lines(batch))
         last, decisions = last + due, decisions + due
         if last >= fault and "fault" not in told:
             told.add("fault")
+            met = batch.version
             journal("fault_injected", sensor="inlet", drift=DRIFT, minutes=RAMP / 60, at=stamp(fault))
+        if met not in {"", batch.version} and repair_after is not None and math.isinf(repair):
+            repair = float(math.ceil(clock.at(now + repair_after)))
+        if last >= repair and "repair" not in told:
+            told.add("repair")
+            journal("sensor_replaced", sensor="inlet", at=stamp(repair))
         for index in _HARD:
             name = CONSTRAINTS[index].name
             if name not in told and batch.costs[index].any():

@@ -29,7 +29,7 @@ _PER_UNIT = np.array([round(1 / sensor.resolution) for sensor in SENSORS], dtype
 
 def _simulate(when: Any, policy: Any, draws: Any, instruments: Any, out: Any) -> None:
     """Advance one second a draw; closed loop, so it cannot be a vector operation."""
-    first, fault = when
+    first, fault, repair = when
     weights, bias = policy
     noise, uniform = draws
     sd, per_unit, reading_of, sign, limit = instruments
@@ -45,7 +45,7 @@ def _simulate(when: Any, policy: Any, draws: Any, instruments: Any, out: Any) ->
         outside = 14 + 2.0 * math.sin(day - 2 * math.pi * 10 / 24) + outside_ar
         fan = 60 * share + 1.5 * max(0.0, inlet - 24.0)
         fan_power = 40 * (fan / 60) ** 3
-        readings[0, i] = inlet + DRIFT * min(1.0, max(0.0, (t - fault) / RAMP))
+        readings[0, i] = inlet + (DRIFT * min(1.0, max(0.0, (t - fault) / RAMP)) if t < repair else 0.0)
         readings[1, i] = inlet
         readings[2, i] = supply
         readings[3, i] = inlet + 11 * share
@@ -140,8 +140,11 @@ class Plant:
         """The version that took the last decision."""
         return self._version
 
-    def run(self, version: str, first: int, count: int, fault: float = math.inf) -> Batch:
-        """Let a version take ``count`` decisions from second ``first``; the inlet sensor drifts from ``fault`` on."""
+    def run(self, version: str, first: int, count: int, fault: float = math.inf, repair: float = math.inf) -> Batch:
+        """Let a version take ``count`` decisions from second ``first``.
+
+        The inlet sensor drifts from second ``fault`` on, and reads right again from ``repair``, when it was replaced.
+        """
         controller = CONTROLLERS[version]
         if version != self._version:
             self._take_over(controller)
@@ -151,7 +154,7 @@ class Plant:
         action = np.empty(count, dtype=np.int64)
         draws = (self._normal.standard_normal((count, _NOISES)), self._uniform.random(count))
         out = (self._state, readings, costs, probabilities, action, reward)
-        _compiled((first, fault), controller.folded(), draws, (_SD, _PER_UNIT, _READING, _SIGN, _LIMIT), out)
+        _compiled((first, fault, repair), controller.folded(), draws, (_SD, _PER_UNIT, _READING, _SIGN, _LIMIT), out)
         latency = np.round(3.0 * np.exp(0.4 * self._latency.standard_normal(count)), 2)
         return Batch(version, first, readings, costs, probabilities, action, reward, latency)
 

@@ -6,7 +6,8 @@ Times are seconds since 1970 UTC on the injected clock unless the name begins wi
 from monitor.store.tables.acting import actions, events, incidents, routes
 from monitor.store.tables.base import metadata
 from monitor.store.tables.checklists import checklist_evidence, checklist_items, checklist_runs
-from monitor.store.tables.judging import alerts, baselines, estimates, transitions, verdicts
+from monitor.store.tables.explaining import explanations
+from monitor.store.tables.judging import alerts, backtests, baselines, estimates, transitions, verdicts
 from monitor.store.tables.logs import (
     manifest,
     policies,
@@ -17,17 +18,21 @@ from monitor.store.tables.logs import (
     waiting_rewards,
     watermarks,
 )
+from monitor.store.tables.reports import drift_reports
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
 
 __all__ = [
     "actions",
     "alerts",
+    "backtests",
     "baselines",
     "checklist_evidence",
     "checklist_items",
     "checklist_runs",
+    "drift_reports",
     "estimates",
     "events",
+    "explanations",
     "heartbeats",
     "idempotency",
     "incidents",

@@ -90,3 +90,19 @@ estimates = table(
     Column("trust", String, nullable=False),
     Column("reasons", Text, nullable=False),
 )
+
+# A replay of the past, as it was asked for and what it found; it touches no alert and no verdict. Append-only.
+backtests = table(
+    "backtests",
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("policy", String, nullable=False, index=True),
+    Column("begin", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("changes", Text, nullable=False),  # JSON list of trigger.param=value
+    Column("code", String, nullable=False),  # version of the product that replayed
+    Column("actor", String, nullable=False),
+    Column("sha256", String, nullable=False),  # of the body
+    Column("body", Text, nullable=False),  # canonical JSON
+    Column("recorded", Float, nullable=False),
+    Column("real_recorded", Float, nullable=False),
+)

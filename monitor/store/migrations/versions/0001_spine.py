@@ -63,6 +63,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("policy", "version", "trigger", "key"),
     )
     op.create_table(
+        "backtests",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("begin", sa.Float(), nullable=False),
+        sa.Column("end", sa.Float(), nullable=False),
+        sa.Column("changes", sa.Text(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("recorded", sa.Float(), nullable=False),
+        sa.Column("real_recorded", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("backtests", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_backtests_policy"), ["policy"], unique=False)
+
+    op.create_table(
         "baselines",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("policy", sa.String(), nullable=False),
@@ -115,6 +133,29 @@ def upgrade() -> None:
         batch_op.create_index("checklist_runs_by_policy", ["policy", "version", "id"], unique=False)
 
     op.create_table(
+        "drift_reports",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("begin", sa.Float(), nullable=False),
+        sa.Column("end", sa.Float(), nullable=False),
+        sa.Column("baseline", sa.Integer(), nullable=False),
+        sa.Column("bits", sa.Float(), nullable=False),
+        sa.Column("transition", sa.Integer(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("asked", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("made", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("drift_reports", schema=None) as batch_op:
+        batch_op.create_index("drift_reports_by_firing", ["transition"], unique=True)
+        batch_op.create_index("drift_reports_by_policy", ["policy", "id"], unique=False)
+
+    op.create_table(
         "estimates",
         sa.Column("policy", sa.String(), nullable=False),
         sa.Column("candidate", sa.String(), nullable=False),
@@ -143,6 +184,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index("events_by_policy", ["policy", "id"], unique=False)
+
+    op.create_table(
+        "explanations",
+        sa.Column("transition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("made", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("help", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("transition"),
+    )
+    with op.batch_alter_table("explanations", schema=None) as batch_op:
+        batch_op.create_index("explanations_by_policy", ["policy", "at"], unique=False)
 
     op.create_table(
         "heartbeats",

@@ -1,0 +1,55 @@
+"""When a job asks for its slot: once in each, at a moment of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import datetime, timedelta
+
+from apscheduler.triggers.base import BaseTrigger
+
+from monitor.clock import Clock
+
+SPREAD = 0.25  # of a slot: the first quarter, so that two passes are at most 1.25 intervals apart
+
+PAUSE = 0.02  # real seconds at least, so that a clock that stands just before a slot is no busy loop
+
+
+class EachSlot(BaseTrigger):  # type: ignore[misc]
+    """Fires once in every slot, at a moment that is drawn from worker, job and slot.
+
+    APScheduler's own interval keeps the phase that it started with: of several workers the one whose phase comes
+    first then takes every slot of every job for as long as both live, and the jobs of one worker all come at once.
+    Its jitter only delays, so that slots are left out. Drawn anew for each slot, each worker takes its share.
+
+    Parameters
+    ----------
+    clock
+        Whose slots.
+    interval
+        Event seconds of a slot.
+    owner, job
+        Who asks, and for what.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from monitor.clock import ManualClock
+    >>> clock = ManualClock(100.0)
+    >>> asked = EachSlot(clock, 10.0, "one", "judge:p").get_next_fire_time(None, datetime.fromtimestamp(100.0, UTC))
+    >>> 110.0 <= asked.timestamp() < 112.5
+    True
+    """
+
+    def __init__(self, clock: Clock, interval: float, owner: str, job: str) -> None:
+        self._clock, self._interval, self._name = clock, interval, f"{owner}\n{job}"
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """Return the moment in the slot after the current one, on APScheduler's clock."""
+        at = self._clock.now()
+        slot = math.floor(at / self._interval) + 1
+        moment = (slot + SPREAD * self._draw(slot)) * self._interval
+        return now + timedelta(seconds=max(PAUSE, (moment - at) / self._clock.speed))
+
+    def _draw(self, slot: int) -> float:
+        return int.from_bytes(hashlib.sha256(f"{self._name}\n{slot}".encode()).digest()[:8]) / 2**64
