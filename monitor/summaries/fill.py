@@ -88,11 +88,18 @@ def fill(
     return matrices._replace(codes=sparse[0], weights=sparse[1])
 
 
-def fill_features(table: pa.Table, plan: Plan) -> Ints:
-    """Count the features of all rows, and nothing else; shape (cells,). A third less work than ``fill``."""
-    counts = np.zeros((1, Layout.of(plan).cells), np.int64)
+def fill_features(table: pa.Table, plan: Plan, kernels: ModuleType | None = None) -> Ints:
+    """Count the features of all rows together, and nothing else; shape (cells,). Half the time of ``fill``."""
+    counts, run = np.zeros((1, Layout.of(plan).cells), np.int64), kernels or engine()
     for batch in _batches(table) if table.num_rows else []:
-        _features(batch, plan, frozen(np.zeros(batch.num_rows, np.int32)), counts, 0, engine())
+        at, together = 0, frozen(np.zeros(batch.num_rows, np.int32))
+        for feature in plan.features:
+            name, width = f"state.{feature.name}", len(feature.cells)
+            if feature.category:
+                run.count_codes(codes(batch, name, feature.levels), together, counts, at, width)
+            else:
+                run.bin_all(numbers(batch, name), *_feature_edges(feature), counts[0, at : at + width])
+            at += width
     return frozen(counts[0])
 
 
@@ -117,7 +124,15 @@ def _fill_batch(
     for k, limit in enumerate(plan.constraints):
         cost = numbers(batch, f"cost.{limit.cost}")
         kernels.violations(cost, float(limit.limit), group, into.counts, at + 4 * k, into.sums, column + 2 * k)
-    _features(batch, plan, group, into.counts, layout.span("cells", "counts").start, kernels)
+    at = layout.span("cells", "counts").start
+    for feature in plan.features:
+        name, width = f"state.{feature.name}", len(feature.cells)
+        if feature.category:
+            kernels.count_codes(codes(batch, name, feature.levels), group, into.counts, at, width)
+        else:
+            edges, places = _feature_edges(feature)
+            kernels.bin_values(numbers(batch, name), group, edges, places, into.counts, at)
+        at += width
     action = np.minimum(codes(batch, "action", plan.actions), np.int32(len(plan.actions)))  # missing is other too
     at = layout.span("actions", "counts").start
     kernels.count_codes(frozen(action), group, into.counts, at, len(plan.actions) + 1)
@@ -125,17 +140,6 @@ def _fill_batch(
         _track(batch, plan, layout, group, into, reward, kernels)
     found: tuple[Ints, Ints] = kernels.quantile_cells(reward, group, len(into.counts))
     return found
-
-
-def _features(batch: pa.RecordBatch, plan: Plan, group: Codes, counts: Ints, at: int, kernels: ModuleType) -> None:
-    for feature in plan.features:
-        name, width = f"state.{feature.name}", len(feature.cells)
-        if feature.category:
-            kernels.count_codes(codes(batch, name, feature.levels), group, counts, at, width)
-        else:
-            edges, places = _feature_edges(feature)
-            kernels.bin_values(numbers(batch, name), group, edges, places, counts, at)
-        at += width
 
 
 def _tally(batch: pa.RecordBatch, plan: Plan, group: Codes, counts: Ints, late: bool) -> Floats:

@@ -75,6 +75,10 @@ class Layout(NamedTuple):
         """Return where a field's numbers stand in an array."""
         return _spans(self)[field][ARRAYS.index(array)]
 
+    def cut(self, fields: tuple[str, ...]) -> tuple[tuple[tuple[slice, ...], ...], Layout]:
+        """Return where the numbers of some fields stand, array by array, and the layout of these fields alone."""
+        return _cut(self, fields)
+
     def only(self, fields: tuple[str, ...]) -> Layout:
         """Return the layout of some fields alone."""
         return Layout(**{field: getattr(self, field) for field in fields})
@@ -108,6 +112,13 @@ def _spans(layout: Layout) -> dict[str, tuple[slice, ...]]:
         spans[field] = tuple(slice(start, start + length) for start, length in zip(at, lengths, strict=True))
         at = [start + length for start, length in zip(at, lengths, strict=True)]
     return spans
+
+
+@lru_cache(maxsize=4096)
+def _cut(layout: Layout, fields: tuple[str, ...]) -> tuple[tuple[tuple[slice, ...], ...], Layout]:
+    spans = _spans(layout)
+    arrays = tuple(tuple(spans[field][place] for field in fields) for place in range(len(ARRAYS)))
+    return arrays, Layout(**{field: getattr(layout, field) for field in fields})
 
 
 @lru_cache(maxsize=4096)

@@ -25,6 +25,11 @@ def bin_values(values: Floats, group: Codes, edges: Floats, places: Codes, count
     count_codes(places[reached], group, counts, offset, len(places))
 
 
+def bin_all(values: Floats, edges: Floats, places: Codes, cells: Ints) -> None:
+    """Count values that are all of one group."""
+    bin_values(values, np.zeros(len(values), np.int32), edges, places, cells[None, :], 0)
+
+
 def reward_moments(
     values: Floats,
     group: Codes,

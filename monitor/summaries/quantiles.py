@@ -55,11 +55,12 @@ class Quantiles(Summary):
         shares = np.asarray(q, dtype=np.float64)
         if not bool(np.all((shares >= 0) & (shares <= 1))):
             raise ValueError(f"quantile({q}) is not between 0 and 1: write 0.99 for the 99th percentile")
-        if not self.n:
+        reached = np.cumsum(self.parts.weights)
+        n = int(reached[-1]) if len(reached) else 0
+        if not n:
             return math.nan if shares.ndim == 0 else np.full(shares.shape, np.nan)
-        ranks = np.clip(np.ceil(shares * self.n), 1, self.n)
-        index = np.searchsorted(np.cumsum(self.parts.weights), ranks)
-        values = representatives(self.parts.keys)[index]
+        ranks = np.clip(np.ceil(shares * n), 1, n)
+        values = representatives(self.parts.keys[np.searchsorted(reached, ranks)])
         return float(values) if shares.ndim == 0 else values
 
     def cvar(self, alpha: float) -> float:
