@@ -56,8 +56,7 @@ def deployed(root: Path, days: int) -> Parts:
             found = {("v1", "", START + 60 * minute): kinds[int(rng.integers(KINDS))] for minute in some}
             buckets.put(connection, "bench", found)
     clock.at = float(START + days * DAY) + 60
-    with parts.database.begin() as connection:
-        seal(connection, parts.settings, "bench", clock.at)
+    seal(parts.database, parts.settings, "bench", clock.at)
     return parts
 
 

@@ -55,8 +55,7 @@ def freeze(parts: Parts, policy: str, begin: float, end: float, actor: str) -> i
     if parts.settings.policy[policy].metrics.novelty:
         frozen, sample = _novel(lake, policy, frozen, sample)
     frozen = with_tracked(frozen, sample)
-    with parts.database.begin() as connection:
-        seal(connection, parts.settings, policy, end + parts.settings.policy[policy].maturity)
+    seal(parts.database, parts.settings, policy, end + parts.settings.policy[policy].maturity)
     with parts.database.begin() as connection:
         row = {
             "policy": policy,

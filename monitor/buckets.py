@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select
 
-from monitor.store.database import insert_new, upsert
+from monitor.store.database import upsert
 from monitor.store.tables import baselines, policies, summaries
 from monitor.summaries import BucketSummary, merge
 from monitor.summaries.plan import Plan
@@ -33,7 +33,7 @@ def put(
     late: bool = False,
 ) -> None:
     """Store buckets, overwriting those that are there."""
-    upsert(connection, summaries, [_row(policy, key, one, resolution, late) for key, one in found.items()])
+    upsert(connection, summaries, rows_of(policy, found, resolution, late=late))
 
 
 def add(connection: Connection, policy: str, found: Mapping[Key, BucketSummary], *, late: bool = False) -> None:
@@ -118,26 +118,6 @@ def versions(
     return sorted(set(connection.execute(found.with_only_columns(summaries.c.version).order_by(None)).scalars()))
 
 
-def seal(connection: Connection, policy: str, until: float, windows: Collection[int]) -> None:
-    """Make every bucket before ``until`` immutable and roll up the windows, hours and days that are complete by then.
-
-    A resolution that has no roll-ups yet, because its trigger is new, is rolled up from the first stored minute on.
-    Sealing only moves forward; an earlier ``until`` changes nothing.
-    """
-    until = until // MINUTE * MINUTE
-    insert_new(connection, policies, [{"policy": policy}])
-    moved = update(policies).where(policies.c.policy == policy, policies.c.sealed_until < until)
-    connection.execute(moved.values(sealed_until=until))
-    sealed = connection.execute(select(policies.c.sealed_until).where(policies.c.policy == policy)).scalar_one()
-    oldest = _bound(connection, func.min, policy, MINUTE)
-    if oldest is None:
-        return
-    for resolution in sorted({*windows, HOUR, DAY} - {MINUTE}):
-        newest = _bound(connection, func.max, policy, resolution)
-        begin = oldest // resolution * resolution if newest is None else newest + resolution
-        roll(connection, policy, resolution, begin, sealed)
-
-
 def rolled(connection: Connection, policy: str) -> list[int]:
     """Return the resolutions that a policy has roll-ups of, in seconds."""
     stored = select(summaries.c.resolution).where(summaries.c.policy == policy, summaries.c.resolution > MINUTE)
@@ -163,17 +143,28 @@ def roll(connection: Connection, policy: str, resolution: int, begin: float, end
     The source is the minute, and the hour for what is longer and made of whole hours: both are always there, whereas
     another window's roll-ups may begin in the middle because somebody configured it then.
     """
-    source = HOUR if resolution > HOUR and resolution % HOUR == 0 else MINUTE
     first, last = math.ceil(begin / resolution) * resolution, math.floor(end / resolution) * resolution
     chunk = max(DAY, resolution)  # memory stays bounded over a year of history
     for start in range(first, last, chunk):
-        rows = connection.execute(
-            _select(policy, source, start, min(start + chunk, last)).where(summaries.c.late.is_(False))
-        ).all()
-        groups: dict[Key, list[bytes]] = {}
-        for row in rows:
-            groups.setdefault((row.version, row.segment, row.start // resolution * resolution), []).append(row.body)
-        put(connection, policy, {key: _merged(bodies) for key, bodies in groups.items()}, resolution=resolution)
+        found = rolled_up(connection, policy, resolution, start, min(start + chunk, last))
+        put(connection, policy, found, resolution=resolution)
+
+
+def rolled_up(
+    connection: Connection, policy: str, resolution: int, begin: float, end: float
+) -> dict[Key, BucketSummary]:
+    """Return the roll-ups of whole windows in [begin, end), all in memory; writes nothing."""
+    source = HOUR if of_hours(resolution) else MINUTE
+    rows = connection.execute(_select(policy, source, begin, end).where(summaries.c.late.is_(False)))
+    groups: dict[Key, list[bytes]] = {}
+    for row in rows:
+        groups.setdefault((row.version, row.segment, row.start // resolution * resolution), []).append(row.body)
+    return {key: _merged(bodies) for key, bodies in groups.items()}
+
+
+def of_hours(resolution: int) -> bool:
+    """Whether roll-ups of ``resolution`` seconds are made of those of hours, instead of minutes."""
+    return resolution > HOUR and resolution % HOUR == 0
 
 
 def retain(connection: Connection, policy: str, before: float) -> int:
@@ -202,9 +193,11 @@ def _select(
     return statement.order_by(summaries.c.start, summaries.c.version, summaries.c.segment, summaries.c.late)
 
 
-def _bound(connection: Connection, which: Any, policy: str, resolution: int) -> int | None:
+def bound(connection: Connection, which: Any, policy: str, resolution: int, begin: float = 0) -> int | None:
+    """Return the first or last (``which``: ``func.min`` or ``func.max``) stored start at or after ``begin``."""
     found = select(which(summaries.c.start)).where(summaries.c.policy == policy, summaries.c.resolution == resolution)
-    start: int | None = connection.execute(found.where(summaries.c.late.is_(False))).scalar_one()
+    found = found.where(summaries.c.start >= math.ceil(begin), summaries.c.late.is_(False))
+    start: int | None = connection.execute(found).scalar_one()
     return start
 
 
@@ -221,14 +214,12 @@ def _merged(bodies: Iterable[bytes]) -> BucketSummary:
         return merge([body for body, one in zip(bodies, found, strict=True) if one.digest == found[-1].digest])
 
 
-def _row(policy: str, key: Key, one: BucketSummary, resolution: int, late: bool) -> dict[str, Any]:
-    version, segment, start = key
-    row = {
-        "policy": policy,
-        "version": version,
-        "segment": segment,
-        "resolution": resolution,
-        "start": start,
-        "late": late,
-    }
-    return {**row, "rows": one.rows, "body": one.to_bytes()}
+def rows_of(
+    policy: str, found: Mapping[Key, BucketSummary], resolution: int, *, late: bool = False
+) -> list[dict[str, Any]]:
+    """Return buckets as rows of ``summaries``, encoded."""
+    same = {"policy": policy, "resolution": resolution, "late": late}
+    return [
+        {**same, "version": version, "segment": segment, "start": start, "rows": one.rows, "body": one.to_bytes()}
+        for (version, segment, start), one in found.items()
+    ]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import RLock
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from monitor import buckets, land_decisions, land_rewards
 from monitor.clock import Clock
@@ -30,7 +30,7 @@ from monitor.scoring import Scorer
 from monitor.settings import Settings
 from monitor.snapshot import Mark, MovedError, ensure
 from monitor.store.database import Database, DatabaseUnavailableError
-from monitor.store.tables import baselines, manifest, summaries
+from monitor.store.tables import baselines, manifest, policies, summaries
 from monitor.summaries import BucketSummary
 from monitor.summaries.grouping import SEGMENTS
 from monitor.validate import Accepted
@@ -191,6 +191,8 @@ class Landing:
         self, connection: Connection, policy: str, hours: range, counted: tuple[Counted, Counted], rolled: list[int]
     ) -> None:
         begin, end = hours.start * HOUR, hours.stop * HOUR
+        moved = update(policies).where(policies.c.policy == policy)  # who merges these minutes meanwhile must see it
+        connection.execute(moved.values(landing_seq=policies.c.landing_seq + 1))
         buckets.replace(connection, policy, range(begin, end, buckets.MINUTE), counted[0])
         buckets.replace(connection, policy, range(begin, end, buckets.MINUTE), counted[1], late=True)
         day = hours.start // 24 * buckets.DAY

@@ -41,9 +41,9 @@ WATCH_PAUSE = 1.0
 STOP_WITHIN = 30.0
 TAKEOVER_PAUSE = 2.0  # with a lease of 12 s, what a dead worker left is taken over within 15
 
-# Threads that passes, hourly work with explanations, and the rest run on. Python runs one at a time: more finish nothing
-# sooner, and each time SQLite hands it back a row, a reader or writer waits for all of them.
-THREADS = {"default": 2, "passes": 4, "hourly": 1}
+# Threads of the passes, of hourly work with explanations, and of the rest. Python runs one at a time: more finish
+# nothing sooner, and a reader or writer, who gives the turn away at each row, waits for all of them.
+THREADS = {"default": 2, "passes": 3, "hourly": 1}
 
 _MOVES = 24  # bits of an hourly slot that count how often the route moved
 

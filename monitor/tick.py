@@ -2,7 +2,7 @@
 
 1. pull new rows from the source after its watermark; validate; quarantine bad rows with a reason
 2. land what was accepted, drop duplicates, summarise (one transaction a chunk)
-3. seal the buckets that are closed and mature by now, and roll them up
+3. seal the buckets that are closed and mature by now, and roll them up, a day at a time
 4. judge: build each trigger's Series from sealed windows; run its detector
 5. decide: write verdicts, alerts, transitions, actions and events in ONE transaction, with the slot's claim
 
@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
-from monitor import buckets, decide, events, judge, plans, rollback, slots
+from monitor import decide, events, judge, plans, rollback, sealing, slots, snapshot
 from monitor.clock import Clock
 from monitor.decide import Alert, Change
 from monitor.evaluations import judge_evaluations
@@ -75,8 +75,7 @@ def tick(
         until = until()
     until = parts.clock.now() if until is None else until
     parts.landing.recount(policy)  # a limit or candidate that changed in checkrein.toml
-    with parts.database.begin() as connection:
-        seal(connection, parts.settings, policy, until)
+    seal(parts.database, parts.settings, policy, until)
     for _ in range(ATTEMPTS):
         with parts.database.read() as connection:
             plan, _baseline = plans.current_plan(connection, parts.settings, policy)
@@ -105,17 +104,19 @@ def tick_events(parts: Parts, policy: str) -> tuple[str, ...]:
         return tuple(_write(connection, parts, policy, found, list(found.alerts.values()))) if found.judged else ()
 
 
-def seal(connection: Connection, settings: Settings, policy: str, until: float) -> None:
+def seal(database: Database, settings: Settings, policy: str, until: float) -> None:
     """Close every bucket whose deadline (end + reward horizon + lateness) has passed by ``until``."""
     mature = (until - settings.policy[policy].maturity) // BUCKET * BUCKET
     windows = {int(trigger.window) for trigger in settings.triggers(policy).values()}
-    rollback.ensure_policy(connection, settings, policy)
-    connection.execute(
-        update(policies)
-        .where(policies.c.policy == policy, (policies.c.watch_from > until) | policies.c.watch_from.is_(None))
-        .values(watch_from=until)  # a pass as of an earlier time watches from then
-    )
-    buckets.seal(connection, policy, mature, windows)
+    snapshot.ensure(database, policy)
+    c = policies.c
+    later = (c.policy == policy) & ((c.watch_from > until) | c.watch_from.is_(None))
+    with database.read() as connection:
+        earlier = connection.execute(select(c.policy).where(later)).first() is not None
+    if earlier:
+        with database.begin() as connection:  # a pass as of an earlier time watches from then
+            connection.execute(update(policies).where(later).values(watch_from=until))
+    sealing.seal(database, policy, mature, windows)
 
 
 def _write(connection: Connection, parts: Parts, policy: str, found: judge.Judgement, moved: list[Alert]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import insert, select
+import pytest
+from sqlalchemy import insert, select, update
 
-from monitor import buckets
+from monitor import buckets, sealing
 from monitor.schema import TIMESTAMP
 from monitor.store.database import Database
 from monitor.store.tables import baselines, policies, summaries
@@ -30,8 +33,7 @@ def fill(database: Database, begin: int, end: int) -> None:
 
 
 def seal(database: Database, until: float, windows: set[int]) -> None:
-    with database.begin() as connection:
-        buckets.seal(connection, "p", until, windows)
+    sealing.seal(database, "p", until, windows)
 
 
 def load(database: Database, resolution: int, end: int = START + 3 * DAY) -> dict[int, BucketSummary]:
@@ -134,3 +136,52 @@ def test_a_window_of_two_plans_is_that_of_the_newer_one(database: Database) -> N
         buckets.add(connection, "p", summarise(log(START + 630, START + 900), other))
     seal(database, START + 900, {900})
     assert load(database, 900)[START].digest == other.digest
+
+
+def test_a_long_catch_up_lets_other_writers_in_and_makes_each_roll_up_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = START + 4 * DAY
+    fill(database, START, START + DAY)
+    fill(database, START + 3 * DAY, end)  # a gap is no reason to look for ever
+    merge, writers = buckets.rolled_up, list[float]()
+
+    def merged(*args: Any) -> Any:
+        """Write as another thread does, while the sealing merges: it waits for nobody."""
+        with database.begin() as connection:
+            writers.append(connection.execute(select(policies.c.sealed_until)).scalar_one())
+        return merge(*args)
+
+    monkeypatch.setattr(buckets, "rolled_up", merged)
+    monkeypatch.setattr(database, "_busy", 0.01)
+    monkeypatch.setattr(buckets, "roll", lambda *args: None)  # days: of hours, and under the lock
+    seal(database, end, {300, 900})
+    assert len(set(writers)) > 1, "it seals in pieces"
+    monkeypatch.undo()
+    for resolution in (300, 900, 3600):
+        expected = sum(len(range(s, e, resolution)) for s, e in ((START, START + DAY), (START + 3 * DAY, end)))
+        assert len(load(database, resolution, end)) == expected
+
+
+@pytest.mark.parametrize("spoiled", [1, 99])
+def test_minutes_that_change_while_they_are_merged_are_merged_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, spoiled: int
+) -> None:
+    """As landings and re-counts do: they count ``landing_seq`` up, and a merge of before must not be written."""
+    fill(database, START, START + 900)
+    merge, left = buckets.rolled_up, [spoiled]
+
+    def merged(*args: Any) -> Any:
+        found = merge(*args)
+        if left[0] and not args[0].info["write"]:
+            left[0] -= 1
+            with database.begin() as connection:
+                buckets.add(connection, "p", summarise(log(START, START + 60, 7), PLAN))
+                connection.execute(update(policies).values(landing_seq=policies.c.landing_seq + 1))
+        return found
+
+    monkeypatch.setattr(buckets, "rolled_up", merged)
+    seal(database, START + 900, {900})
+    minutes = sum(one.rows for one in load(database, 60).values())
+    assert {start: one.rows for start, one in load(database, 900).items()} == {START: minutes}
+    assert left[0] in {0, 95}, "after four tries the others wait"

@@ -202,8 +202,7 @@ def test_false_rollbacks_on_healthy_data_keep_the_stated_budget(tmp_path: Path, 
         with parts.database.begin() as connection:
             buckets.put(connection, "p", summarise(table, plan))
     parts.clock.at = BASE + days * DAY + 61.0
-    with parts.database.begin() as connection:
-        seal(connection, parts.settings, "p", parts.clock.at)
+    seal(parts.database, parts.settings, "p", parts.clock.at)
     found = backtest(parts, "p", BASE, BASE + days * DAY, incidents=[])
     assert found["windows"] > days * 96 * 5
     print(f"{found['rollbacks']['false']} false rollbacks in {days} healthy days; the budget is {at_most:g}")

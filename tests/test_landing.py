@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from monitor import buckets
+from monitor import sealing
 from monitor.lake import LakeFullError
 from monitor.store.database import DatabaseUnavailableError
 from monitor.store.tables import (
@@ -118,8 +118,7 @@ def test_a_seal_between_look_and_commit_makes_the_rows_late(make: Make, monkeypa
 
     def seal_meanwhile(*args: Any) -> pa.Table:
         monkeypatch.undo()
-        with other.database.begin() as connection:
-            buckets.seal(connection, "bids", START + 120, set())
+        sealing.seal(other.database, "bids", START + 120, set())
         return score(*args)
 
     monkeypatch.setattr(landing._tools.scorer, "score", seal_meanwhile)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
-from monitor import buckets
+from monitor import sealing
 from monitor.store.tables import (
     quarantine,
     single_events,
@@ -31,8 +31,7 @@ def make(tmp_path: Path) -> Make:
 def test_rows_for_a_sealed_bucket_land_are_counted_and_change_no_verdict(make: Make) -> None:
     landing = make()
     landing.decisions("bids", Accepted(log(0, 300)), "request 1")
-    with landing.database.begin() as connection:
-        buckets.seal(connection, "bids", START + 120, {300})
+    sealing.seal(landing.database, "bids", START + 120, {300})
     judged = minutes(landing)
     others = log(0, 240, {"decision_id": [f"l{i}" for i in range(240)]}, seed=1)
     landed = landing.decisions("bids", Accepted(others), "request 2")

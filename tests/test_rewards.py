@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
-from monitor import buckets, rewards
+from monitor import rewards, sealing
 from monitor.clock import ManualClock
 from monitor.landing import Landing
 from monitor.plans import configured_plan
@@ -155,8 +155,7 @@ def test_additive_rewards_sum_and_an_event_counts_once(make: Make) -> None:
 def test_a_reward_for_a_sealed_bucket_lands_is_counted_late_and_changes_nothing(make: Make) -> None:
     landing = make()
     landing.decisions("bids", Accepted(decisions(20)), "log")
-    with landing.database.begin() as connection:
-        buckets.seal(connection, "bids", START + 120, set())
+    sealing.seal(landing.database, "bids", START + 120, set())
     before = minutes(landing)
     landed = landing.rewards("bids", Accepted(events([0, 19], [5.0, 5.0])), "request")
     assert (landed.accepted, landed.late) == (2, 1)

@@ -6,6 +6,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from monitor import rollback
 from monitor.beat import SPREAD, EachSlot
 from monitor.clock import ManualClock, SpedClock, instant
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
+from monitor.scheduler import THREADS, Scheduler
 from monitor.schema import TIMESTAMP
 from monitor.settings import parse
 from monitor.store.tables import actions, checklist_runs, heartbeats, policies, slots, transitions
@@ -248,3 +250,27 @@ def test_all_parts_run_and_end(tmp_path: Path) -> None:
     until(lambda: heart(scheduler.parts, "actions"))
     scheduler.stop()
     assert not any(scheduler.alive().values())
+
+
+def test_what_still_queues_for_a_thread_is_not_begun_once_it_stops(tmp_path: Path) -> None:
+    """Fifty policies due at once are minutes of work; whoever asks to stop must not wait for all of it."""
+    scheduler = Scheduler(build(parse(policy(), tmp_path), SpedClock(EPOCH, 60.0)), "one")
+    scheduler.start()
+    gate, begun, beat = threading.Event(), list[int](), scheduler._beat
+    assert beat is not None
+
+    def pass_over(number: int) -> None:
+        begun.append(number)
+        gate.wait(PATIENCE)
+
+    for number in range(50):
+        due = {"executor": "passes", "next_run_time": datetime.now(UTC)}
+        beat.add_job(scheduler._guarded, args=[f"pass {number}", partial(pass_over, number)], **due)
+    until(lambda: len(begun) == THREADS["passes"])
+    stopping = threading.Thread(target=scheduler.stop)
+    stopping.start()
+    until(scheduler.stopping.is_set)
+    gate.set()
+    stopping.join(PATIENCE)
+    assert not stopping.is_alive()
+    assert len(begun) == THREADS["passes"]

@@ -16,6 +16,7 @@ from dashboard.figures.frame import (
     RED,
     at,
     broken,
+    column,
     frame,
     mark,
     nothing,
@@ -119,8 +120,8 @@ def _fired(figure: go.Figure, fired: pd.DataFrame) -> None:
     for severity, group in worst(fired).groupby("severity"):
         symbol, colour, name = _MARKS[str(severity)]
         figure.add_scatter(
-            x=at(group["time"]), y=numbers(group["value"].astype(float)), mode="markers", name=name,
+            x=at(group["time"]), y=column(numbers(group["value"].astype(float))), mode="markers", name=name,
             marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 1, "color": "white"}},
-            text=[wrapped(reason) for reason in group["reason"]],
+            text=column([wrapped(reason) for reason in group["reason"]]),
             hovertemplate="%{x|%b %d %H:%M}<br>%{text}<extra></extra>",
         )  # fmt: skip

@@ -8,7 +8,20 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.frame import ACCENT, AMBER, RED, at, broken, frame, levels, mark, nothing, on_time, ribbon
+from dashboard.figures.frame import (
+    ACCENT,
+    AMBER,
+    RED,
+    at,
+    broken,
+    column,
+    frame,
+    levels,
+    mark,
+    nothing,
+    on_time,
+    ribbon,
+)
 
 HEIGHT = 210
 
@@ -46,7 +59,7 @@ def rate(
     allowed = limit["budget"] + limit["slack"]
     over = table[(table["low"] > allowed) | ((table["violations"] > 0) & limit["hard"])]
     figure.add_scatter(
-        x=at(over["time"]), y=over["rate"].tolist(), mode="markers",
+        x=at(over["time"]), y=column(over["rate"].tolist()), mode="markers",
         marker={"symbol": "square", "size": 10, "color": RED, "line": {"width": 1, "color": "white"}},
         hovertemplate="%{x|%b %d %H:%M}<br>■ over: %{y:.3%}<extra></extra>",
     )  # fmt: skip
