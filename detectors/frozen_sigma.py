@@ -70,11 +70,11 @@ def scan(
     -------
     list of Verdict
         ``statistic`` is z, ``low`` the limit. A window with fewer rows than the baseline's usual (harmonic mean) has
-        its variance widened in proportion. Fewer than 30 baseline windows are INSUFFICIENT, and so are
-        fewer than 300 that follow each other and are worth less than 40 independent ones, unless the drop is
-        twice the limit (a short baseline must not hide a collapse) or less than ``min_effect``. Where fewer than 300 strongly
-        correlated ones are judged, the reason says that the baseline is short: the run length of 741 windows for
-        3 sigma is then kept on average over baselines, not by each of them.
+        its variance widened in proportion. Fewer than 30 baseline windows are INSUFFICIENT, and so are fewer than 300
+        that follow each other and are worth less than 40 independent ones, unless the drop is twice the limit (a short
+        baseline must not hide a collapse) or less than ``min_effect``. Where fewer than 300 strongly correlated ones
+        are judged, the reason says that the baseline is short: the run length of 741 windows for 3 sigma is then kept
+        on average over baselines, not by each of them.
 
     Raises
     ------
