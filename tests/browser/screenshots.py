@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from playwright.sync_api import Browser  # noqa: E402 - run as a file, the tests are not on the path
+from playwright.sync_api import Browser, Page  # noqa: E402 - run as a file, the tests are not on the path
 
 from monitor import estimates  # noqa: E402
 from monitor.clock import ManualClock  # noqa: E402
@@ -71,6 +71,13 @@ def open_bandit(browser: Browser, folder: Path, store: Path) -> None:
         part(browser, address, "obd-candidates", folder)
 
 
+def settled(page: Page) -> None:
+    """Wait for what comes after the first answer: each chart, and the clock, which the browser writes once a second."""
+    for chart in page.locator(".chart:visible").all():
+        chart.locator(".main-svg").first.wait_for()
+    page.locator("#now", has_text="UTC").wait_for(state="attached")
+
+
 def part(browser: Browser, address: str, name: str, folder: Path) -> None:
     """Take a picture of one part of a page."""
     path, height, ready, element = OBD[name]
@@ -78,6 +85,7 @@ def part(browser: Browser, address: str, name: str, folder: Path) -> None:
     visit.page.set_viewport_size({"width": 1200, "height": height})
     page = visit.open(path)
     page.locator(ready).first.wait_for()
+    settled(page)
     target = folder / f"{name}.png"
     page.locator(element).screenshot(path=str(target), animations="disabled")
     visit.close()
@@ -91,7 +99,7 @@ def take(browser: Browser, address: str, name: str, folder: Path) -> Path:
     visit.page.set_viewport_size({"width": width, "height": height})
     page = visit.open(path)
     page.locator(ready).first.wait_for()
-    page.locator("#now", has_text="UTC").wait_for(state="attached")  # the browser writes it once a second
+    settled(page)
     target = folder / f"{name}.png"
     page.screenshot(path=str(target), animations="disabled")
     visit.close()
