@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,9 @@ from monitor.arrivals import acted
 from monitor.arrow import concat
 from monitor.clock import stamp
 from monitor.drift_report.columns import Compared, compared, plain
+from monitor.hours import hours_of, rows_by_hour, spread, thinned
 from monitor.lake import HOUR, Lake
-from monitor.store.tables import baselines, manifest, summaries
+from monitor.store.tables import baselines
 
 ROWS = 5_000  # on either side
 HOURS = 48  # read at most
@@ -90,20 +89,20 @@ def _drawn(
 ) -> pa.Table:
     """Draw rows of a span, from hours that are spread over it, each in proportion to its rows."""
     rng = np.random.default_rng([row.id, int(version is None), int(span[0])])
-    counted = _rows_by_hour(connection, row.policy, *span)
-    own = set(counted) if version is None else _hours_of(connection, row.policy, version, *span) & set(counted)
+    counted = rows_by_hour(connection, row.policy, *span)
+    own = set(counted) if version is None else hours_of(connection, row.policy, version, *span) & set(counted)
     if slots is not None:
         own = {hour for hour in own if hour % slots[0] in slots[1]} or own
     average = sum(counted.values()) / max(1, len(counted))
     drawn = []
-    for hour in _spread(rng, sorted(own), int(np.clip(MOST_READ / max(1.0, average), 4, HOURS))):
+    for hour in spread(rng, sorted(own), int(np.clip(MOST_READ / max(1.0, average), 4, HOURS))):
         begin, end = max(hour * HOUR, span[0]), min((hour + 1) * HOUR, span[1])
         table = _read(connection, lake, row.policy, version, begin, end)
-        drawn.append((table.num_rows, _thinned(rng, table, ROWS)))
+        drawn.append((table.num_rows, thinned(rng, table, ROWS)))
     total = sum(many for many, _table in drawn)
     share = min(1.0, ROWS / max(1, total))
-    parts = [_thinned(rng, table, round(share * many)) for many, table in drawn]
-    return _thinned(rng, concat(parts), ROWS) if parts else pa.table({})  # shares are rounded
+    parts = [thinned(rng, table, round(share * many)) for many, table in drawn]
+    return thinned(rng, concat(parts), ROWS) if parts else pa.table({})  # shares are rounded
 
 
 def _read(connection: Connection, lake: Lake, policy: str, version: str | None, begin: float, end: float) -> pa.Table:
@@ -120,40 +119,9 @@ def _read(connection: Connection, lake: Lake, policy: str, version: str | None, 
     return table.select([name for name in wanted if name == "action" or name.startswith("state.")])
 
 
-def _thinned(rng: np.random.Generator, table: pa.Table, most: int) -> pa.Table:
-    if table.num_rows <= most:
-        return table
-    return table.take(pa.array(np.sort(rng.choice(table.num_rows, most, replace=False))))
-
-
-def _rows_by_hour(connection: Connection, policy: str, begin: float, end: float) -> dict[int, int]:
-    m = manifest.c
-    found: dict[int, int] = {}
-    named = select(m.hour, m.rows).where(m.policy == policy, m.kind == "decisions")
-    for hour, rows in connection.execute(named.where(m.hour >= begin // HOUR, m.hour < end / HOUR)):
-        found[int(hour)] = found.get(int(hour), 0) + int(rows)
-    return found
-
-
-def _hours_of(connection: Connection, policy: str, version: str, begin: float, end: float) -> set[int]:
-    """Return the hours in which a version acted, from its minute and hour buckets: an hour is rolled up at its end."""
-    s = summaries.c
-    starts = select(s.start).distinct().where(s.policy == policy, s.version == version, s.segment == "")
-    starts = starts.where(s.resolution.in_([60, HOUR]), s.start >= begin // HOUR * HOUR, s.start < end)
-    return {int(start // HOUR) for start in connection.execute(starts).scalars()}
-
-
 def _slots(season: str, begin: float, end: float) -> tuple[int, set[int]] | None:
     """Return the season's length in hours and the hours of it that a span touches; None without a season."""
     cycle = _CYCLE.get(season)
     if cycle is None:
         return None
     return cycle, {hour % cycle for hour in range(int(begin // HOUR), int(-(-end // HOUR)))}
-
-
-def _spread(rng: np.random.Generator, hours: Sequence[int], most: int) -> list[int]:
-    """Draw one hour from each of equal stretches, so that no part of the span is left out."""
-    if len(hours) <= most:
-        return list(hours)
-    edges = np.linspace(0, len(hours), most + 1).astype(int)
-    return [hours[int(rng.integers(low, high))] for low, high in pairwise(edges)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +13,10 @@ from sqlalchemy import Connection, select
 from monitor import rewards
 from monitor.arrivals import acted
 from monitor.arrow import concat, micros
+from monitor.hours import hours_of, rows_by_hour, spread, thinned
 from monitor.lake import HOUR, Lake
 from monitor.settings import Settings
-from monitor.store.tables import baselines, manifest, summaries
+from monitor.store.tables import baselines
 from monitor.why.case import Case
 
 BASELINE_ROWS = 12_000
@@ -64,20 +63,20 @@ def baseline(connection: Connection, lake: Lake, settings: Settings, case: Case)
     if span is None:
         raise ValueError("no baseline was frozen when it fired: there is nothing to compare with")
     rng = np.random.default_rng([case.transition, 1])
-    rows = _rows_by_hour(connection, case.policy, span.begin, span.end)
-    own = _hours_of(connection, case.policy, case.version, span.begin, span.end) & set(rows) or set(rows)
+    rows = rows_by_hour(connection, case.policy, span.begin, span.end)
+    own = hours_of(connection, case.policy, case.version, span.begin, span.end) & set(rows) or set(rows)
     season = settings.policy[case.policy].season
     same = {hour for hour in own if _alike(hour, case, season)}
     average = sum(rows.values()) / max(1, len(rows))
     many = int(np.clip(MOST_READ / max(1.0, average), 12, HOURS))
-    chosen = set(_spread(rng, sorted(same), many // 2))
-    chosen |= set(_spread(rng, sorted(own - chosen), (3 * many) // 4 - len(chosen)))
-    chosen |= set(_spread(rng, sorted(set(rows) - chosen), many - len(chosen)))
+    chosen = set(spread(rng, sorted(same), many // 2))
+    chosen |= set(spread(rng, sorted(own - chosen), (3 * many) // 4 - len(chosen)))
+    chosen |= set(spread(rng, sorted(set(rows) - chosen), many - len(chosen)))
     compared = chosen & same if len(chosen & same) >= 4 else chosen & own
     tables, blocks, alike = [], [], []
     for number, hour in enumerate(sorted(chosen)):
         begin, end = max(hour * HOUR, span.begin), min((hour + 1) * HOUR, span.end)
-        table = _thinned(rng, _read(connection, lake, settings, case.policy, begin, end), BASELINE_ROWS // len(chosen))
+        table = thinned(rng, _read(connection, lake, settings, case.policy, begin, end), BASELINE_ROWS // len(chosen))
         tables.append(table)
         blocks.append(np.full(table.num_rows, number, np.int64))
         alike.append(np.full(table.num_rows, hour in compared))
@@ -89,14 +88,14 @@ def baseline(connection: Connection, lake: Lake, settings: Settings, case: Case)
 def windows(connection: Connection, lake: Lake, settings: Settings, case: Case) -> Sample:
     """Read the windows that fired, of every version that acted in them; of long ones an hour at a time."""
     rng = np.random.default_rng([case.transition, 2])
-    rows = _rows_by_hour(connection, case.policy, case.begin, case.end)
+    rows = rows_by_hour(connection, case.policy, case.begin, case.end)
     many = max(2, int(MOST_READ * len(rows) / max(1, sum(rows.values()))))
-    hours = _spread(rng, sorted(rows), many)
+    hours = spread(rng, sorted(rows), many)
     tables = [_empty(connection, lake, settings, case)]
     for hour in hours:
         begin, end = max(hour * HOUR, case.begin), min((hour + 1) * HOUR, case.end)
         tables.append(
-            _thinned(rng, _read(connection, lake, settings, case.policy, begin, end), WINDOW_ROWS // len(hours))
+            thinned(rng, _read(connection, lake, settings, case.policy, begin, end), WINDOW_ROWS // len(hours))
         )
     table = concat(tables)
     since = micros(table, "ts") / 1e6 - case.begin
@@ -124,28 +123,6 @@ def _read(connection: Connection, lake: Lake, settings: Settings, policy: str, b
     return table.sort_by([("ts", "ascending"), ("decision_id", "ascending")])
 
 
-def _thinned(rng: np.random.Generator, table: pa.Table, most: int) -> pa.Table:
-    if table.num_rows <= most:
-        return table
-    return table.take(pa.array(np.sort(rng.choice(table.num_rows, most, replace=False))))
-
-
-def _rows_by_hour(connection: Connection, policy: str, begin: float, end: float) -> dict[int, int]:
-    m = manifest.c
-    found: dict[int, int] = {}
-    named = select(m.hour, m.rows).where(m.policy == policy, m.kind == "decisions")
-    for hour, rows in connection.execute(named.where(m.hour >= begin // HOUR, m.hour < end / HOUR)):
-        found[int(hour)] = found.get(int(hour), 0) + int(rows)
-    return found
-
-
-def _hours_of(connection: Connection, policy: str, version: str, begin: float, end: float) -> set[int]:
-    s = summaries.c
-    starts = select(s.start).distinct().where(s.policy == policy, s.version == version, s.segment == "")
-    starts = starts.where(s.resolution == HOUR, s.start >= begin // HOUR * HOUR, s.start < end)
-    return {int(start // HOUR) for start in connection.execute(starts).scalars()}
-
-
 def _alike(hour: int, case: Case, season: str) -> bool:
     """Whether an hour of the baseline is of the same time of the season, an hour more or less."""
     cycle = {"hour_of_day": _DAY, "hour_of_week": _WEEK}.get(season)
@@ -153,13 +130,3 @@ def _alike(hour: int, case: Case, season: str) -> bool:
         return True
     away = (hour - int((case.begin + case.end) / 2 // HOUR)) % cycle
     return min(away, cycle - away) <= 1
-
-
-def _spread(rng: np.random.Generator, hours: Sequence[int], most: int) -> list[int]:
-    """Draw one hour from each of equal stretches, so that no part of the baseline is left out."""
-    if most <= 0:
-        return []
-    if len(hours) <= most:
-        return list(hours)
-    edges = np.linspace(0, len(hours), most + 1).astype(int)
-    return [hours[int(rng.integers(low, high))] for low, high in pairwise(edges)]
