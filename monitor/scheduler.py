@@ -72,6 +72,7 @@ class Scheduler:
         self.landed = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._beat: BackgroundScheduler | None = None
+        self._pools: list[ThreadPoolExecutor] = []
 
     def start(self) -> None:
         """Start the beat, the event loop, the action loop and the watchdog."""
@@ -90,7 +91,10 @@ class Scheduler:
         if "watchdog" in self._threads:  # first: it would start again what ends here
             self._threads["watchdog"].join(timeout=STOP_WITHIN)
         if self._beat is not None and self._beat.running:
-            self._beat.shutdown(wait=True)
+            # Not wait=True: it waits for the jobs with the lock held that a job needs which asks for another one.
+            self._beat.shutdown(wait=False)
+            for pool in self._pools:
+                pool.shutdown(wait=True)
         for thread in self._threads.values():
             thread.join(timeout=STOP_WITHIN)
 
@@ -153,8 +157,10 @@ class Scheduler:
             return hour << _MOVES | min(route.moves(connection, policy), (1 << _MOVES) - 1)
 
     def _new_beat(self) -> BackgroundScheduler:
+        pools = {name: ThreadPoolExecutor(count) for name, count in THREADS.items()}
+        self._pools = list(pools.values())
         beat = BackgroundScheduler(
-            executors={name: ThreadPoolExecutor(count) for name, count in THREADS.items()},
+            executors=pools,
             timezone=UTC,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )

@@ -274,3 +274,26 @@ def test_what_still_queues_for_a_thread_is_not_begun_once_it_stops(tmp_path: Pat
     stopping.join(PATIENCE)
     assert not stopping.is_alive()
     assert len(begun) == THREADS["passes"]
+
+
+def test_a_job_that_asks_for_another_does_not_keep_it_from_stopping(tmp_path: Path) -> None:
+    """A takeover in its middle while the scheduler ends: the worker hung for good."""
+    scheduler = Scheduler(build(parse(policy(), tmp_path), SpedClock(EPOCH, 60.0)), "one")
+    scheduler.start()
+    begun, ended, beat = threading.Event(), threading.Event(), scheduler._beat
+    assert beat is not None
+
+    def take_over() -> None:
+        begun.set()
+        until(lambda: not beat.running)
+        threading.Event().wait(0.5)  # whoever ends the beat waits for this job by now
+        scheduler._take_over(beat)
+        ended.set()
+
+    beat.add_job(scheduler._guarded, args=["takeover", take_over], next_run_time=datetime.now(UTC))
+    assert begun.wait(PATIENCE)
+    stopping = threading.Thread(target=scheduler.stop, daemon=True)
+    stopping.start()
+    stopping.join(PATIENCE)
+    assert not stopping.is_alive()
+    assert ended.is_set()
