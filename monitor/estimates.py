@@ -13,7 +13,7 @@ from monitor.store.database import upsert
 from monitor.store.tables import estimates, policies
 from monitor.summaries import BucketSummary
 from monitor.tick import Parts
-from ope import ESTIMATORS
+from ope import LIVE, from_weights
 
 SPAN = 7 * 86400
 HOUR = 3600
@@ -42,8 +42,8 @@ def refresh(parts: Parts, policy: str) -> int:
     rows = []
     for candidate in plan.candidates:
         found_sums = sums(total, candidate)
-        for name, estimator in ESTIMATORS.items():
-            estimate = estimator(found_sums)
+        for name in LIVE:
+            estimate = from_weights(name, found_sums)
             rows.append(
                 {
                     "policy": policy,

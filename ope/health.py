@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ope.ratio import RESOLUTION
 from ope.sums import WeightSums
+from ope.terms import RESOLUTION
 from ope.trust import Diagnostics, Judgement, Thresholds, Trust, worst
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ope.ratio import Ratio
+from ope.terms import TermSums
 
 # Effective rows at which the sequence is narrowest. It must not depend on the data, or the sequence is not valid.
 # Simulated on a bandit, a look every 100 rows from the first 100 on, 2,000 streams, nominal 5%: with 3,000 effective
@@ -49,24 +49,25 @@ def mixture_boundary(clock: float, level: float = 0.95, tuned_for: float = TUNED
     return (spread + 1) / spread * (math.log1p(spread) + twice)
 
 
-def anytime_interval(ratio: Ratio, clock: float, level: float = 0.95) -> tuple[float, float] | None:
+def anytime_interval(sums: TermSums, clock: float, level: float = 0.95) -> tuple[float, float] | None:
     r"""Return all values v that the data never contradicted, from sums alone.
 
-    With the symbols of ``Ratio``, the interval is every v with
+    With the symbols of ``TermSums``, the interval of one ratio is every v with
 
     .. math:: \Big(\sum_i (y_i - v m_i)\Big)^2 \le c_t \sum_i (y_i - v m_i)^2,
 
     a quadratic in v whose roots are closed form (Fieller's set with a time-uniform boundary). The variance is the one
-    under v, not the one at the estimate, which is why few rows give a wide interval and not a narrow wrong one. It may
-    be evaluated at every bucket's end, in any order of rows inside the bucket.
+    under v, not the one at the estimate, which is why few rows give a wide interval and not a narrow wrong one. For a
+    sum of several ratios the influences at the estimate take its place. It may be evaluated at every bucket's end, in
+    any order of rows inside the bucket.
 
     The guarantee is **asymptotic**: exact for symmetric terms, and the limit as the first look moves to larger n
     otherwise. With estimated propensities it is a description, not a guarantee.
 
     Parameters
     ----------
-    ratio
-        The sums of all rows so far.
+    sums
+        The sums of all units so far.
     clock
         Effective rows so far.
     level
@@ -80,8 +81,7 @@ def anytime_interval(ratio: Ratio, clock: float, level: float = 0.95) -> tuple[f
     --------
     >>> import numpy as np
     >>> y = np.random.default_rng(0).normal(0.5, 1.0, size=1000)
-    >>> total, squares = float(y.sum()), float(y @ y)
-    >>> low, high = anytime_interval(Ratio(1000, total, 1000, squares, total, 1000), clock=1000)
+    >>> low, high = anytime_interval(TermSums.of(y), clock=1000)
     >>> round(low, 2), round(high, 2)
     (0.35, 0.55)
 
@@ -89,12 +89,19 @@ def anytime_interval(ratio: Ratio, clock: float, level: float = 0.95) -> tuple[f
     ----------
     Waudby-Smith et al. (2024), as above; Fieller (1954), Some problems in interval estimation.
     """
-    if ratio.n < 2 or clock <= 0:
+    value, residual = sums.value, sums.residual
+    if sums.n < 2 or clock <= 0 or value is None or residual is None:
         return None
     c = mixture_boundary(clock, level)
-    square = ratio.mass * ratio.mass - c * ratio.mass_squares
-    half = ratio.total * ratio.mass - c * ratio.cross
-    constant = ratio.total * ratio.total - c * ratio.squares
+    if sums.columns > 1:
+        if c >= sums.n:
+            return None
+        reach = math.sqrt(c * residual / (1 - c / sums.n))
+        return value - reach, value + reach
+    (total, mass), ((squares, cross), (_, mass_squares)) = sums.first.tolist(), sums.second.tolist()
+    square = mass * mass - c * mass_squares
+    half = total * mass - c * cross
+    constant = total * total - c * squares
     if square <= 0:
         return None
     root = math.sqrt(max(half * half - square * constant, 0.0))

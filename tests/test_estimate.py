@@ -14,7 +14,7 @@ import pytest
 
 from monitor.estimate import estimate
 from monitor.settings import ConfigurationError
-from ope import ESTIMATORS
+from ope import LIVE
 
 ACTIONS = 4
 REWARD = np.array([0.2, 0.4, 0.6, 0.8])
@@ -60,7 +60,7 @@ def test_the_json_has_the_contracts_keys_and_covers_the_truth(tmp_path: Path) ->
     [candidate] = found["candidates"]
     assert list(candidate) == ["candidate", "verdict", "estimates", "diagnostics"]
     assert (candidate["candidate"], candidate["verdict"]) == (SPEC, "trusted")
-    assert [item["estimator"] for item in candidate["estimates"]] == list(ESTIMATORS)
+    assert [item["estimator"] for item in candidate["estimates"]] == list(LIVE)
     for item in candidate["estimates"]:
         assert " ".join(item) == (
             "estimator value stderr low high level interval anytime_low anytime_high n ess trust reasons"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.estimate import estimate
-from ope import ESTIMATORS
+from ope import LIVE
 from tests.test_estimate import SPEC, answer, parquet, rows
 
 
@@ -22,7 +22,7 @@ def test_a_decision_that_the_log_has_twice_counts_once_and_another_under_its_id_
     twice = estimate(tmp_path / "logs", [SPEC])
     assert (once["log"]["duplicates"], twice["log"]["duplicates"]) == (0, 97)
     assert {**once["log"], "duplicates": 97} == twice["log"]
-    for one in ESTIMATORS:
+    for one in LIVE:
         before, after = answer(once, one), answer(twice, one)
         assert (before["value"], before["n"]) == (after["value"], after["n"])
         told = " ".join(after["reasons"])

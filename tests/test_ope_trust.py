@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ope import ESTIMATORS, Thresholds, Trust, WeightSums, importance_weights, judge, mean_weight_interval, worst
+from ope import (
+    LIVE,
+    Thresholds,
+    Trust,
+    WeightSums,
+    from_weights,
+    importance_weights,
+    judge,
+    mean_weight_interval,
+    worst,
+)
 
 
 def sums(weight: np.ndarray) -> WeightSums:
@@ -84,16 +94,16 @@ def test_thresholds_are_the_callers_to_set() -> None:
 def test_an_estimate_is_never_better_than_the_verdict() -> None:
     good = sums(np.random.default_rng(9).uniform(0.5, 1.5, 5000))
     verdict = judge(good, unsupported_mass=0.03)
-    for estimator in ESTIMATORS.values():
-        assert estimator(good).trust is Trust.TRUSTED
-        assert estimator(good, judgement=verdict).trust is Trust.WEAK
-        assert estimator(good, judgement=verdict).reasons == verdict.reasons
+    for name in LIVE:
+        assert from_weights(name, good).trust is Trust.TRUSTED
+        assert from_weights(name, good, judgement=verdict).trust is Trust.WEAK
+        assert from_weights(name, good, judgement=verdict).reasons == verdict.reasons
 
 
 def test_a_refused_estimate_keeps_its_numbers_in_the_reasons_only() -> None:
     good = sums(np.random.default_rng(10).uniform(0.5, 1.5, 5000))
-    quoted = ESTIMATORS["snips"](good)
-    refused = ESTIMATORS["snips"](good, judgement=judge(good, unsupported_mass=0.3))
+    quoted = from_weights("snips", good)
+    refused = from_weights("snips", good, judgement=judge(good, unsupported_mass=0.3))
     assert refused.value is None
     assert f"{quoted.value:.6g}" in refused.reasons[-1]
 

@@ -19,7 +19,7 @@ from monitor.metrics import METRICS
 from monitor.metrics.candidates import sums
 from monitor.metrics.metric import Metric
 from monitor.summaries import BucketSummary
-from ope import ESTIMATORS, Ratio, WeightSums, anytime_interval
+from ope import TermSums, WeightSums, anytime_interval, from_weights
 from runbooks.checklist.facts import CandidateValue, ConstraintCount, Diversity, Modes, Shape
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -73,9 +73,9 @@ def _candidate(connection: Connection, span: Span, alpha: float) -> tuple[Candid
         found += load(connection, span, name, span.begin, span.end)
     total: WeightSums = sums(merged(found), span.version) if found else WeightSums()
     level = 1.0 - alpha  # two-sided: alpha / 2 on each side, so that the two bounds together hold at alpha
-    estimate = ESTIMATORS["snips"](total, level=level)
+    estimate = from_weights("snips", total, level=level)
     # The log's own mean is the ratio with weight 1 everywhere.
-    own = Ratio(total.n, total.r, total.n, total.r2, total.r, total.n)
+    own = TermSums.ratio(total.n, total.r, total.n, total.r2, total.r, total.n)
     high = (anytime_interval(own, float(total.n), level) or (None, None))[1]
     return CandidateValue(
         "snips", estimate.value, estimate.anytime_low, estimate.n, estimate.ess, estimate.trust.value,

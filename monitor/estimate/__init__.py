@@ -14,7 +14,7 @@ from monitor.estimate.log import Facts, behaviour, decisions, propensity
 from monitor.estimate.tally import Tally
 from monitor.settings import Candidate as Spec
 from monitor.settings import ConfigurationError
-from ope import ESTIMATORS
+from ope import INTERVALS, LIVE
 
 __all__ = ["estimate"]
 
@@ -46,7 +46,7 @@ def estimate(
     q, gamma
         For model-based and for trajectory estimators. None is registered yet, so anything but the default is refused.
     estimators
-        Names from ESTIMATORS; None: all.
+        Names from LIVE; None: all.
     interval, level
         Kind and coverage of the interval.
 
@@ -68,15 +68,17 @@ def estimate(
     >>> found["log"]["rows"], answer["verdict"], round(answer["estimates"][0]["value"], 3)
     (1000, 'trusted', 1.698)
     """
-    names = list(dict.fromkeys(ESTIMATORS if estimators is None else estimators))
-    available = ", ".join(ESTIMATORS)
+    names = list(dict.fromkeys(LIVE if estimators is None else estimators))
+    available = ", ".join(LIVE)
     for name in names:
-        if name not in ESTIMATORS:
+        if name not in LIVE:
             raise ConfigurationError(f"no estimator is called {name!r}; available: {available}")
     if q is not None:
         raise ConfigurationError(f"--q {q}: only model-based estimators use it; available: {available}")
     if gamma != 1.0:
         raise ConfigurationError(f"--gamma {gamma:g}: only trajectory estimators use it; available: {available}")
+    if interval not in INTERVALS:
+        raise ConfigurationError(f"no interval is called {interval!r}; available: {', '.join(INTERVALS)}")
     if not candidates:
         raise ConfigurationError("no candidate: name one with --candidate column:NAME, linear:FILE or mlp:DIR")
     loaded = {spec: _load(spec) for spec in candidates}

@@ -12,7 +12,7 @@ import pyarrow as pa
 from monitor.candidates import Candidate, CandidateError, Scored
 from monitor.candidates.scored import Floats
 from monitor.estimate.log import Facts
-from ope import ESTIMATORS, Judgement, Trust, WeightSums, importance_weights, judge, worst
+from ope import Judgement, Trust, WeightSums, from_weights, importance_weights, judge, worst
 
 
 class Tally:
@@ -61,9 +61,7 @@ class Tally:
             why = "; ".join(f"{reason} ({rows:,} rows)" for reason, rows in self._unscored.items())
             raise CandidateError(f"candidate {self._spec}: no row has a probability: {why}")
         judgement = self._judge(facts)
-        found = [
-            ESTIMATORS[name](self._sums, level=level, interval=interval, judgement=judgement) for name in estimators
-        ]
+        found = [from_weights(name, self._sums, level=level, judgement=judgement) for name in estimators]
         return {
             "candidate": self._spec,
             "verdict": judgement.verdict.value,

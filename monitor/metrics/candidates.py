@@ -11,7 +11,7 @@ import math
 from monitor.metrics.metric import NOTHING, Metric, Point, share
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
-from ope import ESTIMATORS, WeightSums
+from ope import WeightSums, from_weights
 
 
 def sums(summary: BucketSummary, candidate: str) -> WeightSums:
@@ -23,7 +23,7 @@ def _point(summary: BucketSummary, _plan: Plan, key: str) -> Point:
     found = sums(summary, key)
     if found.n == 0:
         return NOTHING
-    estimate = ESTIMATORS["snips"](found)
+    estimate = from_weights("snips", found)
     if estimate.value is None or estimate.stderr is None:
         return NOTHING
     return Point(estimate.value, estimate.stderr, int(found.n))

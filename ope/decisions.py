@@ -1,0 +1,142 @@
+"""A log of single decisions as arrays: what every bandit estimator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ope.weights import importance_weights
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BLOCK = 16_384  # rows: a block, its probabilities and their products stay in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Logged decisions, with what one candidate would have done in each.
+
+    Shapes are checked when it is made, numbers block by block when they are read, so that a log of a million rows is
+    passed over once.
+
+    Parameters
+    ----------
+    reward
+        Reward, cost or outcome of each row, finite, shape (rows,).
+    propensity
+        The behaviour policy's probability of the executed action, in (0, 1], shape (rows,).
+    probability
+        The candidate's probability of the executed action, in [0, 1], shape (rows,).
+    action
+        Column of the executed action, shape (rows,); None where only its probability is known.
+    candidate
+        The candidate's probability of every action, shape (rows, actions).
+    q
+        Predicted reward of every action, shape (rows, actions): cross-fitted, or fitted on other rows.
+    cluster
+        Which rows belong together (a subject), shape (rows,), ascending: they count as one unit. None: every row.
+    start
+        Number of the first row, for messages.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit; when read, if a number is missing, infinite or out of range. Names the column and row.
+
+    Examples
+    --------
+    >>> log = Decisions(np.array([1.0, 0.0]), np.array([0.5, 0.5]), np.array([0.8, 0.2]))
+    >>> log.weight.tolist()
+    [1.6, 0.4]
+    """
+
+    reward: Floats
+    propensity: Floats
+    probability: Floats
+    action: Ints | None = None
+    candidate: Floats | None = None
+    q: Floats | None = None
+    cluster: Ints | None = None
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        rows = len(self.reward)
+        for name in ("reward", "propensity", "probability", "action", "cluster"):
+            column = getattr(self, name)
+            if column is not None and column.shape != (rows,):
+                raise ValueError(f"{name} has shape {column.shape}, but reward has {rows} rows: give one for each")
+        shapes = {name: table.shape for name in ("candidate", "q") if (table := getattr(self, name)) is not None}
+        for name, shape in shapes.items():
+            if len(shape) != 2 or shape[0] != rows:
+                raise ValueError(f"{name} has shape {shape}, not ({rows}, actions): one row for each decision")
+        if len(set(shapes.values())) > 1:
+            raise ValueError(f"candidate and q have shapes {list(shapes.values())}: give both for the same actions")
+        if shapes and self.action is None:
+            raise ValueError("action is missing: the column of the executed action is needed beside candidate or q")
+        if self.cluster is not None and rows and (np.diff(self.cluster) < 0).any():
+            raise ValueError("cluster is not ascending: sort the rows by it")
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+    @cached_property
+    def weight(self) -> Floats:
+        """Importance weight of each row."""
+        return importance_weights(self.probability, self.propensity, self.start)
+
+    @cached_property
+    def q_executed(self) -> Floats:
+        """Predicted reward of the executed action."""
+        assert self.q is not None
+        assert self.action is not None
+        found: Floats = self.q[np.arange(len(self)), self.action]
+        return found
+
+    @cached_property
+    def q_candidate(self) -> Floats:
+        """Predicted reward of the candidate's choice, the mean over its distribution."""
+        assert self.q is not None
+        assert self.candidate is not None
+        found: Floats = np.einsum("ra,ra->r", self.candidate, self.q)
+        return found
+
+    def blocks(self, rows: int = BLOCK) -> Iterator[Decisions]:
+        """Yield checked pieces in order; rows of one cluster stay together."""
+        ends = np.append(np.arange(rows, len(self), rows), len(self)) if len(self) else np.empty(0, np.int64)
+        if self.cluster is not None and len(self):
+            ends = np.unique(np.searchsorted(self.cluster, self.cluster[ends - 1], side="right"))
+        begin = 0
+        for end in ends.tolist():
+            yield self.piece(begin, end)
+            begin = end
+
+    def piece(self, begin: int, end: int) -> Decisions:
+        """Return the checked rows from ``begin`` to ``end``."""
+        names = ("reward", "propensity", "probability", "action", "candidate", "q", "cluster")
+        cut: dict[str, Any] = {
+            name: None if (column := getattr(self, name)) is None else column[begin:end] for name in names
+        }
+        found = replace(self, **cut, start=self.start + begin)
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        for name in ("reward", "q", "candidate"):
+            column = getattr(self, name)
+            if column is None or np.isfinite(column.sum()) or np.isfinite(column).all():
+                continue
+            bad = ~np.isfinite(column).reshape(len(self), -1).all(axis=1)
+            row = self.start + int(np.argmax(bad))
+            raise ValueError(f"{name} is not a finite number in row {row} ({int(bad.sum())} rows): leave it out")
+        if self.action is not None and self.candidate is not None and len(self):
+            outside = (self.action < 0) | (self.action >= self.candidate.shape[1])
+            if outside.any():
+                row = self.start + int(np.argmax(outside))
+                actions = self.candidate.shape[1]
+                raise ValueError(f"action in row {row} is none of the candidate's {actions} actions")
