@@ -94,7 +94,7 @@ def test_every_command_is_described() -> None:
         ("monitor.summaries", "SUMMARIES", "metrics.md"),
         ("monitor.sources", "SOURCES", "decision-log.md"),
         ("monitor.hooks", "HOOKS", "rollback.md"),
-        ("ope", "ESTIMATORS", "metrics.md"),
+        ("ope", "ESTIMATORS", "off-policy.md"),
     ],
 )
 def test_every_registry_entry_is_described(module: str, registry: str, name: str) -> None:
