@@ -79,6 +79,7 @@ class Site:
     def start(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> None:
         """Start Python with ``arguments`` in the site's directory, under a name by which it can be killed."""
         given = {**os.environ, "CHECKREIN_TOKEN": TOKEN, "CHECKREIN_HOOK_SECRET": self.SECRET, "PYTHONPATH": str(ROOT)}
+        given["PYTHONFAULTHANDLER"] = "1"
         self._commands[name] = ([sys.executable, *arguments], {**given, **environment})
         self.output.setdefault(name, self.root / f"{name}.log")
         self._launch(name)
@@ -95,7 +96,12 @@ class Site:
         """Ask one process to end, and return its status: what it is in the middle of, it finishes."""
         process = self._running[name]
         process.terminate()
-        return process.wait(PATIENCE)
+        try:
+            return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it says where each of its threads is
+            process.wait(PATIENCE)
+            pytest.fail(f"{name} does not end\n{self.output[name].read_text('utf-8', 'replace')[-20000:]}")
 
     def restart(self, name: str) -> None:
         """Start again what was killed, with the same arguments."""
