@@ -12,6 +12,7 @@ from monitor.tick import Parts
 
 MISSED = 3  # passes in a row that may be missing while the log still counts as listened to
 LISTENED = 3600.0  # event seconds of unbroken listening that are enough for any lateness
+STRIDE = 7 * 86400.0  # event seconds that one pass judges at most: a second or two of work
 
 
 def horizon(parts: Parts, policy: str, interval: float) -> float:
@@ -39,6 +40,22 @@ def horizon(parts: Parts, policy: str, interval: float) -> float:
         if not heard and _listened(connection, policy, interval, now, min(quiet, LISTENED)):
             return now
     return min(now, float(row.last_ts))
+
+
+def within_reach(parts: Parts, policy: str, until: float) -> float:
+    """Return how far towards ``until`` one pass goes: a week beyond what is sealed.
+
+    After months without a worker, one pass over all of it would keep the thread from every other policy, and its
+    verdicts the writers' lock, for minutes. What has never been sealed and has rows begins with the first of them,
+    whose time is not known here: it is judged whole.
+    """
+    with parts.database.read() as connection:
+        columns = (policies.c.sealed_until, policies.c.watch_from, policies.c.last_ts)
+        row = connection.execute(select(*columns).where(policies.c.policy == policy)).one_or_none()
+    if row is None:
+        return until
+    begin = row.sealed_until or (row.watch_from if row.last_ts is None else None)
+    return until if begin is None else min(until, begin + parts.settings.policy[policy].maturity + STRIDE)
 
 
 def _listened(connection: Connection, policy: str, interval: float, now: float, span: float) -> bool:

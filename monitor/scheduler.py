@@ -24,7 +24,7 @@ from monitor import checklists, estimates, retention, route, slots
 from monitor.actions import ActionLoop
 from monitor.beat import EachSlot
 from monitor.drift_report import job as drift_report
-from monitor.horizon import horizon
+from monitor.horizon import horizon, within_reach
 from monitor.single_events import pending
 from monitor.store.database import DatabaseUnavailableError, upsert
 from monitor.store.tables import heartbeats
@@ -120,8 +120,16 @@ class Scheduler:
         held = slots.claim(self.parts.database, self.parts.clock, f"judge:{policy}", slot, self.owner)
         if held is None:
             return
+        wanted = []
+
+        def until() -> float:
+            wanted.append(self.horizon(policy))
+            return within_reach(self.parts, policy, wanted[-1])
+
         with slots.Renewal(self.parts.database, self.parts.clock, held):
-            done = tick(self.parts, policy, functools.partial(self.horizon, policy), held)
+            done = tick(self.parts, policy, until, held)
+        if done.until < wanted[-1]:
+            slots.reopen(self.parts.database, held)  # others first
         note = f"{done.pulled.accepted} rows, {done.windows} windows"
         if done.pulled.problems:
             note = "; ".join(done.pulled.problems)

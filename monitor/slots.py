@@ -112,6 +112,12 @@ def finish(connection: Connection, clock: Clock, held: Claim) -> None:
         raise LostClaimError(f"slot {held.slot} of {held.job} was taken over")
 
 
+def reopen(database: Database, held: Claim) -> None:
+    """Give a finished slot back, because there is more to do in it: it is taken over like one whose owner died."""
+    with database.begin() as connection:
+        connection.execute(update(slots).where(_is(held)).values(done=False, real_done=None, real_expires=0.0))
+
+
 def untouched(connection: Connection, job: str, slot: int) -> bool:
     """Whether nobody has taken the slot yet."""
     taken = select(slots.c.slot).where(slots.c.job == job, slots.c.slot == slot, slots.c.fence > 0)

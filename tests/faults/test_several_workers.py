@@ -202,8 +202,9 @@ def test_a_killed_workers_slot_is_taken_over(site: Site, say: Callable[[str], No
     line = '{"decision_id": "%d", "ts": "2025-06-15T15:00:00Z", "version": "v7", "action": "a", "reward": 1.0}\n'
     (site.root / "logs" / "w0.jsonl").write_text("".join(line % number for number in range(1_500_000)))
     build(load(site.config), ManualClock(EPOCH)).database.close()
-    site.worker("one")
-    site.worker("two")
+    clock = SpedClock(EPOCH, 1.0)  # the log's: by another one the other policies have been silent for ages
+    for name in ("one", "two"):
+        site.worker(name, CHECKREIN_CLOCK=clock.spec())
 
     def owner() -> str:
         database = site.open()
