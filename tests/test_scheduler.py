@@ -23,9 +23,8 @@ from monitor.runtime import build
 from monitor.scheduler import THREADS, Scheduler
 from monitor.schema import TIMESTAMP
 from monitor.settings import parse
-from monitor.slots import abandoned as slots_left
-from monitor.store.tables import actions, checklist_runs, heartbeats, policies, slots, transitions, verdicts
-from monitor.tick import Parts, tick
+from monitor.store.tables import actions, checklist_runs, heartbeats, policies, slots, transitions
+from monitor.tick import Parts
 from monitor.validate import Accepted
 
 EPOCH = 1_750_000_000.0
@@ -204,32 +203,6 @@ def test_rows_from_the_future_do_not_seal_the_present(parts: Parts, clock: Manua
 
 def test_a_policy_that_nothing_was_ever_heard_of_is_judged_by_the_clock(parts: Parts, clock: ManualClock) -> None:
     assert Scheduler(parts, "one").horizon("p") == clock.now()
-
-
-def test_months_without_a_worker_are_judged_a_week_at_a_time(parts: Parts, clock: ManualClock, tmp_path: Path) -> None:
-    """In one pass they keep its thread, and with their verdicts the writers' lock, from everybody for minutes."""
-    clock.advance(30 * 86400)
-    scheduler, ends = Scheduler(parts, "one"), list[float]()
-    while not ends or ends[-1] < clock.now() - 120:
-        scheduler.judge("p")
-        with parts.database.read() as connection:
-            ends.append(connection.execute(select(policies.c.sealed_until)).scalar_one())
-            left = slots_left(connection, parts.clock)
-        assert left == ([] if ends[-1] > clock.now() - 120 else ["judge:p"])  # the next worker takes it over at once
-    assert len(ends) == 5
-    assert max(after - before for before, after in pairwise([EPOCH, *ends])) <= 7 * 86400 + 60
-    (tmp_path / "whole").mkdir()
-    constraint = {"melt": {"cost": "melt", "hard": True}}
-    whole = build(parse(policy(constraint=constraint, lateness="60s"), tmp_path / "whole"), ManualClock(EPOCH))
-    tick(whole, "p", clock.now())
-    assert verdict_keys(parts) == verdict_keys(whole)
-
-
-def verdict_keys(parts: Parts) -> set[tuple[Any, ...]]:
-    """Return what was judged, and how."""
-    c = verdicts.c
-    with parts.database.read() as connection:
-        return set(connection.execute(select(c.trigger, c.version, c.key, c.end, c.state, c.value)).all())
 
 
 def test_a_job_that_fails_is_shown_and_tried_again(parts: Parts) -> None:

@@ -1,0 +1,58 @@
+"""After months without a worker: judged in pieces that let others in, and judged alike."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from monitor import slots
+from monitor.clock import ManualClock
+from monitor.runtime import build
+from monitor.scheduler import Scheduler
+from monitor.settings import parse
+from monitor.store.tables import policies, verdicts
+from monitor.tick import Parts, tick
+
+EPOCH, DAY = 1_750_000_000.0, 86400.0
+CONFIGURED = {
+    "incumbent": "v6",
+    "serving": "v7",
+    "fallbacks": ["v6"],
+    "lateness": "60s",
+    "constraint": {"melt": {"cost": "melt", "hard": True}},
+}
+
+
+def built(root: Path, clock: ManualClock) -> Parts:
+    root.mkdir()
+    return build(parse({"policy": {"p": CONFIGURED}}, root), clock)
+
+
+def judged(parts: Parts) -> set[tuple[Any, ...]]:
+    """Return what was judged, and how."""
+    c = verdicts.c
+    with parts.database.read() as connection:
+        return set(connection.execute(select(c.trigger, c.version, c.key, c.end, c.state, c.value)).all())
+
+
+def test_months_are_judged_a_week_at_a_time_and_as_in_one_pass(tmp_path: Path) -> None:
+    """In one pass they keep its thread, and with their verdicts the writers' lock, from everybody for minutes."""
+    parts, clock = built(tmp_path / "pieces", ManualClock(EPOCH)), ManualClock(EPOCH)
+    assert isinstance(parts.clock, ManualClock)
+    parts.clock.advance(30 * DAY)
+    scheduler, ends, done = Scheduler(parts, "one"), list[float](), False
+    while not done:
+        scheduler.judge("p")
+        with parts.database.read() as connection:
+            ends.append(connection.execute(select(policies.c.sealed_until)).scalar_one())
+            left = slots.abandoned(connection, parts.clock)
+        done = ends[-1] > parts.clock.now() - 121
+        assert left == ([] if done else ["judge:p"])  # whoever is free takes it over at once
+    assert len(ends) == 5
+    assert max(after - before for before, after in pairwise([EPOCH, *ends])) <= 7 * DAY + 60
+    whole = built(tmp_path / "whole", clock)
+    tick(whole, "p", parts.clock.now())
+    assert judged(parts) == judged(whole)
