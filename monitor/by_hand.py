@@ -1,19 +1,21 @@
-"""Rolling back by hand: one person, one step, the path of the automatic rollbacks."""
+"""Rolling back and stopping by hand: one person, one step, the path of the automatic rollbacks."""
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import rollback
+from monitor import events, rollback
 from monitor.actions import ActionLoop
 from monitor.pull import pull
 from monitor.rollback import Outcome
 from monitor.runtime import worker_name
-from monitor.store.tables import actions
+from monitor.settings import Settings
+from monitor.store.tables import actions, routes
 from monitor.tick import Parts
 
 _PAUSE = 0.2
@@ -36,7 +38,44 @@ def request(connection: Connection, parts: Parts, policy: str, to: str | None, r
     )
 
 
-def roll_back(parts: Parts, policy: str, to: str | None, reason: str, actor: str, wait: float) -> dict[str, Any]:
+def safe_version(settings: Settings, policy: str) -> str:
+    """Return where the kill switch goes: the last of the fallbacks, the one that needs least."""
+    configured = settings.policy[policy]
+    return configured.fallbacks[-1] if configured.fallbacks else configured.incumbent
+
+
+def stop(connection: Connection, parts: Parts, policy: str, reason: str, actor: str) -> Outcome:
+    """Throw the kill switch inside the caller's write transaction: the safest version takes all traffic.
+
+    Unlike a rollback it skips the fallbacks in between, whatever is under way and whoever serves.
+    """
+    safe = safe_version(parts.settings, policy)
+    rollback.ensure_route(connection, parts.settings, parts.clock, policy)
+    row = connection.execute(select(routes).where(routes.c.policy == policy)).one()
+    others = [name for name, share in json.loads(row.split).items() if name != safe and share > 0]
+    old = row.serving if row.serving != safe else next(iter(others), None)
+    if old is None:
+        sentence = f"{policy} is served by {safe} alone already, generation {row.generation}."
+        body = {"to_version": safe, "generation": row.generation, "reason": reason}
+        events.record(connection, parts.clock, "kill.unneeded", policy, actor, body)
+        return Outcome("unneeded", sentence, safe, safe, row.generation)
+    return rollback.request(
+        connection,
+        parts.settings,
+        parts.clock,
+        policy,
+        from_version=old,
+        reason=reason,
+        trigger="kill",
+        actor=actor,
+        mode="manual",
+        to_version=safe,
+    )
+
+
+def roll_back(
+    parts: Parts, policy: str, to: str | None, reason: str, actor: str, wait: float, *, kill: bool = False
+) -> dict[str, Any]:
     """Request a rollback and make its first attempts here, so that it works with no server running.
 
     While it waits, new rows of the policy's source are read too: the confirmation comes from the decision log.
@@ -49,9 +88,14 @@ def roll_back(parts: Parts, policy: str, to: str | None, reason: str, actor: str
         The version to go to (None: the policy's fallbacks), why, and who asks.
     wait
         Real seconds to wait for the confirmation from the decision log; 0 returns after the first attempts.
+    kill
+        Throw the kill switch instead; ``to`` has no part in it.
     """
     with parts.database.begin() as connection:
-        outcome = request(connection, parts, policy, to, reason, actor)
+        if kill:
+            outcome = stop(connection, parts, policy, reason, actor)
+        else:
+            outcome = request(connection, parts, policy, to, reason, actor)
     loop = ActionLoop(parts.database, parts.settings, parts.clock, worker_name())
     deadline = time.monotonic() + wait
     found: list[tuple[str, str | None]] = []

@@ -10,7 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from monitor.baseline import BaselineError
 from monitor.candidates import CandidateError
-from monitor.commands import governing, logs, looking, replaying, reporting, running, starting, watching
+from monitor.commands import acting, governing, logs, looking, replaying, reporting, running, starting, watching
 from monitor.commands.options import DONE, UNREACHABLE, USAGE, err
 from monitor.lake import LakeFullError
 from monitor.settings import ConfigurationError
@@ -21,6 +21,7 @@ from monitor.validate import MappingError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 baseline_app = typer.Typer(no_args_is_help=True, help="Freeze the reference that a policy is compared with.")
 app.add_typer(baseline_app, name="baseline")
+app.add_typer(acting.action_app, name="action")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
 app.add_typer(reporting.report_app, name="report")
@@ -40,6 +41,7 @@ for _command in (
     looking.why,
     looking.route,
     looking.rollback,
+    acting.kill,
     replaying.backtest,
     replaying.budget,
 ):

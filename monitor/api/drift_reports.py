@@ -10,13 +10,11 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from monitor.api.access import actor as token
-from monitor.api.idempotency import once
+from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
 from monitor.drift_report import kept
 from monitor.drift_report.asked import Wish, ask
 from monitor.scheduler import Scheduler
-
-_KEY = "A repeated request with this key gets the first one's answer and does nothing."
 
 
 class ReportRequest(BaseModel):
@@ -44,7 +42,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         policy: str,
         body: ReportRequest,
         actor: str = Depends(token),
-        idempotency_key: str | None = Header(None, description=_KEY),
+        idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Put a report of a version's rows against the frozen baseline on the list; a worker process makes it."""
         wish = Wish(known(policy), body.version, _seconds(body.begin), _seconds(body.end))

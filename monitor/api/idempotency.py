@@ -14,6 +14,7 @@ from monitor.api.problems import MEDIA_TYPE, Problem
 from monitor.store.database import insert_new
 from monitor.store.tables import idempotency
 
+KEY = "A repeated request with this key gets the first one's answer and does nothing."  # of the header, in OpenAPI
 _TAKEN = 0  # status of a key whose request is still at work; no other transaction ever sees it
 
 
