@@ -61,7 +61,8 @@ def main() -> None:
             _say(error.format_message())
         sys.exit(USAGE)
     except DatabaseUnavailableError as error:
-        _say(f"the database is locked or away: {error}. Nothing was written: run the same command again")
+        dark = " A rollback does not need it: add --break-glass" if "rollback" in sys.argv[1:2] else ""
+        _say(f"the database is locked or away: {error}. Nothing was written: run the same command again.{dark}")
         sys.exit(UNREACHABLE)
     except (LakeFullError, OSError) as error:
         _say(str(error))

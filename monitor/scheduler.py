@@ -7,6 +7,7 @@ processes share it, and its thread dies for good when the database is locked at 
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import math
 import threading
@@ -20,7 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor import checklists, estimates, retention, route, slots
+from monitor import breakglass, checklists, estimates, retention, route, slots
 from monitor.actions import ActionLoop
 from monitor.beat import EachSlot
 from monitor.drift_report import job as drift_report
@@ -38,6 +39,7 @@ FASTEST = 0.25  # real seconds between passes, however fast the clock runs
 HOUR = 3600.0
 EVENT_PAUSE = 0.2  # how long an event waits at most when another process landed it
 WATCH_PAUSE = 1.0
+BREAK_GLASS_EVERY = 5  # looks of the watchdog
 STOP_WITHIN = 30.0
 TAKEOVER_PAUSE = 2.0  # with a lease of 12 s, what a dead worker left is taken over within 15
 
@@ -238,7 +240,9 @@ class Scheduler:
 
     def _watch_forever(self) -> None:
         targets = {"events": self._events_forever, "actions": lambda: self.loop.run_forever(self.stopping)}
-        while not self.stopping.wait(WATCH_PAUSE):
+        for count in itertools.count():
+            if self.stopping.wait(WATCH_PAUSE):
+                return
             alive = self.alive()
             for name in (name for name, target in targets.items() if not alive[name]):
                 log.error("the %s thread died; starting it again", name)
@@ -248,6 +252,16 @@ class Scheduler:
                 self._beat = self._new_beat()
             dead = ", ".join(name for name, lives in alive.items() if not lives)
             self._guarded("watchdog", functools.partial(self._beat_heart, "watchdog", dead))
+            if count % BREAK_GLASS_EVERY == 0:
+                self._guarded("break_glass", self._break_glass)
+
+    def _break_glass(self) -> None:
+        """Take up what was done without the database, and keep ready what that takes."""
+        parts = self.parts
+        if breakglass.replay(parts.database, parts.settings, parts.clock):
+            self.loop.wake()
+        with parts.database.read() as connection:
+            breakglass.refresh(connection, parts.settings, parts.clock)
 
     def _keep(self, name: str, target: Callable[[], None]) -> None:
         self._threads[name] = threading.Thread(target=target, name=name, daemon=True)
