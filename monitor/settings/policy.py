@@ -18,6 +18,9 @@ class Store(Table):
 
     url: str = Field("sqlite:///checkrein.db", description="SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...")
     lake: Path = Field(Path("lake"), description="Directory of the Parquet lake of decision logs.")
+    break_glass: Path = Field(
+        Path("break-glass"), description="Directory for rolling back while the database is down; on a local disk."
+    )
     keep_minutes: Duration = Field(
         seconds("35d"), description="Age at which minute buckets are dropped; roll-ups stay."
     )
@@ -50,8 +53,16 @@ class Constraint(Table):
 class Candidate(Table):
     """A policy that is not serving and whose value is estimated from the log."""
 
-    policy: str = Field(pattern=r"^(column|linear|mlp):.+", description="column:NAME, linear:FILE or mlp:DIR.")
+    policy: str = Field(
+        pattern=r"^(column|table|linear|linucb|thompson|mlp|onnx):.+",
+        description="column:NAME, table:FILE, linear:FILE, linucb:FILE, thompson:FILE, mlp:DIR or onnx:FILE.",
+    )
     features: tuple[str, ...] = Field((), description="State features in the order that the model takes them.")
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="Of the JSON that describes the candidate, compared before it is parsed.",
+    )
 
 
 class FalseRollbacks(Table):
