@@ -59,6 +59,8 @@ class Scorer:
         key = (policy, name, by)
         try:
             if key not in self._loaded:
+                for old in [known for known in list(self._loaded) if known[:2] == key[:2]]:
+                    self._loaded.pop(old, None)  # what its file was before: an ONNX has a process that ends with it
                 self._loaded[key] = None
                 self._loaded[key] = load(name, self._settings.policy[policy].candidate[name], self._settings.base)
             candidate = self._loaded[key]

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import torch
 from safetensors.torch import save_file
 
 from monitor import settings
 from monitor.candidates import Candidate, load
+from monitor.candidates.onnx_process import CHILD
 
 ACTIONS = ("hold", "cool", "heat")
 LINEAR: dict[str, Any] = {
@@ -72,3 +74,13 @@ def states(rows: int = 50) -> pa.Table:
             "state.load": rng.random(rows),
         }
     )
+
+
+def bomb(marker: Path) -> bytes:
+    """Return a pickle that makes a folder when it is loaded."""
+    return b"cposix\nmkdir\n(V" + str(marker).encode() + b"\ntR."
+
+
+def processes() -> set[int]:
+    """Return the processes that ONNX candidates run in."""
+    return {child.pid for child in psutil.Process().children() if CHILD.name in " ".join(child.cmdline())}

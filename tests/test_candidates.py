@@ -170,6 +170,6 @@ def test_only_an_mlp_loads_pytorch() -> None:
 
 
 def test_every_kind_that_the_configuration_knows_can_be_loaded() -> None:
-    assert set(KINDS) == {"column", "linear", "mlp"}
+    assert set(KINDS) == {"column", "table", "linear", "linucb", "thompson", "mlp", "onnx"}
     for kind in KINDS:
         assert settings.Candidate(policy=f"{kind}:x", features=())

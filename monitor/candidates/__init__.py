@@ -1,7 +1,8 @@
 """Candidate policies: what probability would they have given to the action that was executed?
 
-A candidate is data, never code: a column of the log, a JSON of a linear softmax, or safetensors beside a JSON
-architecture. Nothing is unpickled, sizes are bounded before reading, and what a model answers is checked.
+A candidate is data, never code: a column of the log, parameters in a JSON, safetensors beside a JSON architecture, or
+ONNX, which is run in a process apart. Nothing is unpickled, sizes are bounded before reading, the hash is compared
+before parsing, and what a model answers is checked.
 """
 
 from __future__ import annotations
@@ -10,19 +11,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monitor import settings
-from monitor.candidates.column import Column
+from monitor.candidates.column import load_column
 from monitor.candidates.linear import load_linear
+from monitor.candidates.linucb import load_linucb
 from monitor.candidates.mlp import load_mlp
+from monitor.candidates.onnx import load_onnx
 from monitor.candidates.scored import Candidate, CandidateError, Scored
+from monitor.candidates.table import load_table
+from monitor.candidates.thompson import load_thompson
 
-# Kind of candidate: (name, where, features that the configuration names, directory of the configuration) -> Candidate.
-KINDS: dict[str, Callable[[str, str, tuple[str, ...], Path], Candidate]] = {
-    "column": lambda name, where, _features, _base: Column(name, where),
-    "linear": lambda name, where, features, base: load_linear(name, base / where, features),
-    "mlp": lambda name, where, features, base: load_mlp(name, base / where, features),
+_Load = Callable[[str, Path, tuple[str, ...], str | None], Candidate]
+
+
+def _in_file(load_it: _Load) -> Callable[[str, str, settings.Candidate, Path], Candidate]:
+    return lambda name, where, spec, base: load_it(name, base / where, spec.features, spec.sha256)
+
+
+# Kind of candidate: (name, where, its configuration, directory of the configuration) -> Candidate.
+KINDS: dict[str, Callable[[str, str, settings.Candidate, Path], Candidate]] = {
+    "column": lambda name, where, spec, _base: load_column(name, where, spec.sha256),
+    "table": _in_file(load_table),
+    "linear": _in_file(load_linear),
+    "linucb": _in_file(load_linucb),
+    "thompson": _in_file(load_thompson),
+    "mlp": _in_file(load_mlp),
+    "onnx": _in_file(load_onnx),
 }
+SPECS = "column:NAME, table:FILE, linear:FILE, linucb:FILE, thompson:FILE, mlp:DIR or onnx:FILE"
 
-__all__ = ["KINDS", "Candidate", "CandidateError", "Scored", "load"]
+__all__ = ["KINDS", "SPECS", "Candidate", "CandidateError", "Scored", "load"]
 
 
 def load(name: str, spec: settings.Candidate, base: Path) -> Candidate:
@@ -33,8 +50,8 @@ def load(name: str, spec: settings.Candidate, base: Path) -> Candidate:
     name
         What messages call it.
     spec
-        Its configuration: ``column:NAME``, ``linear:FILE`` or ``mlp:DIR``, and the order of features where the file
-        itself does not name them.
+        Its configuration: its kind and where it is, the order of features where the file itself does not name them,
+        and the SHA-256 of the JSON that describes it.
     base
         Directory that FILE and DIR are relative to.
 
@@ -54,6 +71,5 @@ def load(name: str, spec: settings.Candidate, base: Path) -> Candidate:
     """
     kind, _, where = spec.policy.partition(":")
     if kind not in KINDS or not where:
-        known = ", ".join(f"{item}:..." for item in KINDS)
-        raise CandidateError(f"candidate {name}: {spec.policy!r} is none of {known}")
-    return KINDS[kind](name, where, spec.features, base)
+        raise CandidateError(f"candidate {name}: {spec.policy!r} is none of {SPECS}")
+    return KINDS[kind](name, where, spec, base)

@@ -9,9 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.candidates.scored import CandidateError, Floats, Scored, Unscored, executed, in_pieces
-
-TOLERANCE = 1e-6  # how far a distribution's sum may be from 1
+from monitor.candidates.scored import TOLERANCE, CandidateError, Floats, Scored, Unscored, executed, in_pieces
 
 
 @dataclass(frozen=True)
@@ -90,3 +88,16 @@ class Column:
         rows = np.flatnonzero(~unscored.missing)
         probability[rows] = distribution[rows, index[rows]].clip(max=1.0)
         return Scored(probability, names, distribution, unscored.reasons)
+
+
+def load_column(name: str, column: str, digest: str | None = None) -> Column:
+    """Return a candidate that is a column of the log.
+
+    Raises
+    ------
+    CandidateError
+        If the configuration has a SHA-256 for it: there is no file.
+    """
+    if digest is not None:
+        raise CandidateError(f"candidate {name}: sha256 is of a file, but column:{column} is in the log: remove it")
+    return Column(name, column)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from monitor import settings
+from monitor.candidates.files import MAX_BYTES
 
-_FILES = {"linear": ("",), "mlp": ("policy.json", "policy.safetensors")}
 _seen: dict[Path, tuple[tuple[int, int, int], str]] = {}  # what a file was when its digest was made
 
 
@@ -15,6 +17,7 @@ def fingerprint(spec: settings.Candidate, base: Path) -> str:
     """Return sixteen hexadecimal digits that change when the candidate's configuration or a file of it changes.
 
     A file is read again only when its time, size or inode changed, so that asking before every batch costs nothing.
+    What loading would refuse without reading it, such as a pipe or a device, is not read here either.
 
     Examples
     --------
@@ -23,21 +26,34 @@ def fingerprint(spec: settings.Candidate, base: Path) -> str:
     True
     """
     kind, _, where = spec.policy.partition(":")
-    parts = [spec.policy, *spec.features]
-    parts += [_digest(base / where / file if file else base / where) for file in _FILES.get(kind, ())]
+    parts = [spec.policy, *spec.features, *filter(None, [spec.sha256])]
+    parts += [_digest(file) for file in _files(kind, base / where)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _files(kind: str, path: Path) -> list[Path]:
+    if kind == "column":
+        return []
+    if kind == "mlp":
+        return [path / "policy.json", path / "policy.safetensors"]
+    return [path, path.parent / f"{path.stem}.json"] if kind == "onnx" else [path]
 
 
 def _digest(path: Path) -> str:
     try:
-        status = path.stat()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return "not there"
+    try:
+        status = os.fstat(descriptor)
         now = (status.st_mtime_ns, status.st_size, status.st_ino)
-        known = _seen.get(path)
-        if known is not None and known[0] == now:
-            return known[1]
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            return f"not read: {now}"  # loading says why
+        if path not in _seen or _seen[path][0] != now:
+            with open(descriptor, "rb", closefd=False) as file:
+                _seen[path] = (now, hashlib.sha256(file.read(MAX_BYTES)).hexdigest())
     except OSError:
-        return "not there"  # loading says why
-    _seen[path] = (now, found)
-    return found
+        return "not there"
+    finally:
+        os.close(descriptor)
+    return _seen[path][1]

@@ -14,28 +14,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.candidates.files import numbers, parse, read
-from monitor.candidates.model import Model, model
+from monitor.candidates.files import described, numbers
+from monitor.candidates.model import Model
 from monitor.candidates.scored import Floats
+from monitor.candidates.softmax import SOFTMAX_KEYS, softmax
 
 
-def load_linear(name: str, path: Path, configured: tuple[str, ...] = ()) -> Model:
-    """Load a linear softmax policy; ``configured`` is the configuration's order of features, if it has one.
+def load_linear(name: str, path: Path, configured: tuple[str, ...] = (), digest: str | None = None) -> Model:
+    """Load a linear softmax policy; ``configured`` is the configuration's order of features, ``digest`` its SHA-256.
 
     Raises
     ------
     CandidateError
         If the file is missing or too large, or a field is wrong; names the file and the field.
     """
-    found = parse(
-        path, read(path), "linear_softmax", ("actions", "weights"), ("features", "bias", "temperature", "mean", "scale")
-    )
+    found = described(path, digest, "linear_softmax", ("actions", "weights"), (*SOFTMAX_KEYS, "bias"))
 
     def logits(features: int, actions: int) -> LinearLogits:
         weights = numbers(path, "weights", found["weights"], (actions, features))
         return LinearLogits(weights, numbers(path, "bias", found.get("bias", [0.0] * actions), (actions,)))
 
-    return model(name, path, found, configured, logits)
+    return softmax(name, path, found, configured, logits)
 
 
 class LinearLogits:

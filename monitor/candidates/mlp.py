@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,19 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from monitor.candidates.files import MAX_BYTES, check_hash, numbers, parse, read
-from monitor.candidates.model import Model, model
+from monitor.candidates.files import decoded, described, numbers, weights
+from monitor.candidates.model import Model
 from monitor.candidates.scored import CandidateError, Floats
+from monitor.candidates.softmax import SOFTMAX_KEYS, softmax
 
 MAX_HEADER = 2**20
-MAX_JSON = 2**20
 MAX_LAYERS = 32
 ACTIVATIONS = ("relu", "tanh")
 _DTYPES = {"F16", "F32", "F64"}
 
 
-def load_mlp(name: str, directory: Path, configured: tuple[str, ...] = ()) -> Model:
-    """Load a multilayer perceptron; ``configured`` is the configuration's order of features, if it has one.
+def load_mlp(name: str, directory: Path, configured: tuple[str, ...] = (), digest: str | None = None) -> Model:
+    """Load a multilayer perceptron; ``digest`` is what the configuration says of ``policy.json``.
 
     Raises
     ------
@@ -41,13 +40,7 @@ def load_mlp(name: str, directory: Path, configured: tuple[str, ...] = ()) -> Mo
         architecture do not fit; names the file and the field.
     """
     path, tensors_path = directory / "policy.json", directory / "policy.safetensors"
-    found = parse(
-        path,
-        read(path, MAX_JSON),
-        "mlp",
-        ("actions", "layers", "activation"),
-        ("features", "mean", "scale", "temperature", "sha256"),
-    )
+    found = described(path, digest, "mlp", ("actions", "layers", "activation"), (*SOFTMAX_KEYS, "sha256"))
     layers = found["layers"]
     if not isinstance(layers, list) or len(layers) > MAX_LAYERS or not all(type(w) is int and w > 0 for w in layers):
         raise CandidateError(
@@ -57,10 +50,7 @@ def load_mlp(name: str, directory: Path, configured: tuple[str, ...] = ()) -> Mo
         raise CandidateError(
             f"{path}: activation is {found['activation']!r}, but must be one of {', '.join(ACTIVATIONS)}"
         )
-    data = read(tensors_path, MAX_BYTES)
-    if "sha256" in found:
-        check_hash(tensors_path, data, str(found["sha256"]))
-    tensors = _tensors(tensors_path, data)
+    tensors = _tensors(tensors_path, weights(tensors_path, found, path, digest))
 
     def logits(features: int, actions: int) -> MlpLogits:
         widths = [features, *layers, actions]
@@ -77,7 +67,7 @@ def load_mlp(name: str, directory: Path, configured: tuple[str, ...] = ()) -> Mo
         ]
         return MlpLogits(name, checked, found["activation"])
 
-    return model(name, path, found, configured, logits)
+    return softmax(name, path, found, configured, logits)
 
 
 def _tensors(path: Path, data: bytes) -> dict[str, Any]:
@@ -88,7 +78,7 @@ def _tensors(path: Path, data: bytes) -> dict[str, Any]:
     if length > MAX_HEADER:
         raise CandidateError(f"{path}: its header has {length:,} bytes; at most {MAX_HEADER:,} are read")
     try:
-        header = json.loads(data[8 : 8 + length])
+        header = decoded(path, data[8 : 8 + length])
         kinds = {str(entry["dtype"]) for key, entry in header.items() if key != "__metadata__"}
         if not kinds <= _DTYPES:
             raise CandidateError(f"{path}: tensors of type {sorted(kinds - _DTYPES)}; save them as float32")

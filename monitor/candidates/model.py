@@ -1,59 +1,67 @@
-"""What every parametric candidate shares: features from the state, softmax over actions, answers that are checked."""
+"""What every parametric candidate shares: features from the state, and answers that are checked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.candidates.column import TOLERANCE
-from monitor.candidates.files import features as feature_order
-from monitor.candidates.files import names, numbers
-from monitor.candidates.scored import CandidateError, Floats, Scored, Unscored, executed, in_pieces
+from monitor.candidates.scored import TOLERANCE, CandidateError, Floats, Scored, Unscored, executed, in_pieces
 
 BATCH = 4096
 _TRUTH = pa.array(["true", "false", None])
 _NUMERIC = (pa.types.is_null, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating)
 
 
+def numeric(column: pa.ChunkedArray, role: str) -> Floats:
+    """Return a feature as numbers, NaN where it is missing.
+
+    Raises
+    ------
+    CandidateError
+        If it is text.
+    """
+    kind = column.type
+    if pa.types.is_string(kind) and pc.all(pc.is_in(column, value_set=_TRUTH)).as_py():
+        column = pc.equal(column, "true")  # the canonical log has booleans as text
+    elif not any(test(kind) for test in _NUMERIC):
+        raise CandidateError(f"feature {role} has type {kind}, but the model takes numbers: log it as one")
+    return np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
-    r"""A softmax policy over standardised features.
+    """A policy that is computed from features of the state.
 
-    .. math:: \pi(a|x) = \mathrm{softmax}_a\big(f((x - mean) / scale) / temperature\big)
+    Whatever computes it, its answer passes the same checks here: one finite number from 0 to 1 for every row and
+    action, and rows that sum to 1.
 
     Parameters
     ----------
     name
         What messages call it.
     features
-        Names of state features, read from ``state.<name>``, in the order that the model takes them.
+        Names of state features, read from ``state.<name>``, in the order that ``answer`` takes them.
     actions
-        Names of the model's outputs.
-    mean, scale
-        Standardisation, shape (features,).
-    temperature
-        Above 0; larger is closer to uniform.
-    logits
-        f: (rows, features) -> (rows, actions).
+        Names of the columns that ``answer`` gives.
+    answer
+        (rows, features) -> (rows, actions), probabilities.
+    read
+        How a feature's column becomes numbers, NaN where it is missing.
     """
 
     name: str
     features: tuple[str, ...]
     actions: tuple[str, ...]
-    mean: Floats
-    scale: Floats
-    temperature: float
-    logits: Callable[[Floats], Floats]
+    answer: Callable[[Floats], Floats]
+    read: Callable[[pa.ChunkedArray, str], Floats] = numeric
 
     def probabilities(self, table: pa.Table, actions: Sequence[str]) -> Floats:
         """Return the probability of each executed action, shape (rows,)."""
-        return in_pieces(self.score, table, actions)
+        return in_pieces(self.score, table, actions, max(len(self.actions), len(self.features)))
 
     def score(self, table: pa.Table, actions: Sequence[str]) -> Scored:
         """Return the model's probabilities, computed in batches.
@@ -64,7 +72,7 @@ class Model:
         Raises
         ------
         CandidateError
-            If a feature is text, or the model answers something that is no distribution.
+            If a feature is of a type that the model does not take, or it answers something that is no distribution.
         """
         unscored = Unscored(len(table))
         states = self._states(table, unscored)
@@ -89,55 +97,31 @@ class Model:
             if role not in table.column_names:
                 unscored.add(np.ones(len(table), dtype=bool), f"the log has no column {role}")
                 continue
-            states[:, position] = self._numbers(table[role], role)
+            try:
+                states[:, position] = self.read(table[role], role)
+            except CandidateError as error:
+                raise CandidateError(f"candidate {self.name}: {error}") from None
             unscored.add(~np.isfinite(states[:, position]), f"{role} is missing")
         return states
 
-    def _numbers(self, column: pa.ChunkedArray, role: str) -> Floats:
-        kind = column.type
-        if pa.types.is_string(kind) and pc.all(pc.is_in(column, value_set=_TRUTH)).as_py():
-            column = pc.equal(column, "true")  # the canonical log has booleans as text
-        elif not any(test(kind) for test in _NUMERIC):
-            raise CandidateError(
-                f"candidate {self.name}: feature {role} has type {kind}, but the model takes numbers: log it as one"
-            )
-        return np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
-
     def _distribution(self, states: Floats) -> Floats:
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found just below
-            logits = np.asarray(self.logits((states - self.mean) / self.scale), dtype=np.float64) / self.temperature
-        if logits.shape != (len(states), len(self.actions)):
-            raise CandidateError(f"candidate {self.name}: answered shape {logits.shape}, not one number an action")
-        if not np.isfinite(logits).all():
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what overflows is found just below
+                found = np.asarray(self.answer(states), dtype=np.float64)
+        except (RuntimeError, MemoryError, ValueError) as error:  # of the library that computes it
+            raise CandidateError(f"candidate {self.name}: failed to answer: {error}") from None
+        if found.shape != (len(states), len(self.actions)):
+            raise CandidateError(f"candidate {self.name}: answered shape {found.shape}, not one number an action")
+        if not np.isfinite(found).all():
             raise CandidateError(
-                f"candidate {self.name}: answered a number that is not finite: check mean, scale and weights"
+                f"candidate {self.name}: answered a number that is not finite: check the standardisation and weights"
             )
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        found: Floats = powers / powers.sum(axis=1, keepdims=True)
-        if (np.abs(found.sum(axis=1) - 1) > TOLERANCE).any():
-            raise CandidateError(f"candidate {self.name}: probabilities do not sum to 1")
-        return found
-
-
-def model(
-    name: str,
-    path: Path,
-    found: Mapping[str, Any],
-    configured: Sequence[str],
-    logits: Callable[[int, int], Callable[[Floats], Floats]],
-) -> Model:
-    """Build a Model from the keys that all architectures share; ``logits`` gets the numbers of features and actions.
-
-    Raises
-    ------
-    CandidateError
-        If a field is wrong; names the file and the field.
-    """
-    features, actions = feature_order(path, found, configured), names(path, "actions", found["actions"])
-    count = len(features)
-    mean = numbers(path, "mean", found.get("mean", [0.0] * count), (count,))
-    scale = numbers(path, "scale", found.get("scale", [1.0] * count), (count,))
-    temperature = float(numbers(path, "temperature", found.get("temperature", 1.0), ()))
-    if (scale <= 0).any() or temperature <= 0:
-        raise CandidateError(f"{path}: scale and temperature must be above 0")
-    return Model(name, features, actions, mean, scale, temperature, logits(count, len(actions)))
+        if (found < 0).any():
+            raise CandidateError(f"candidate {self.name}: answered {found.min():g}, a negative probability")
+        total: Floats = found.sum(axis=1, keepdims=True)
+        if (off := np.abs(total - 1)).max(initial=0.0) > TOLERANCE:
+            raise CandidateError(
+                f"candidate {self.name}: probabilities do not sum to 1 but to {float(total[off.argmax(), 0]):.9g}"
+            )
+        clipped: Floats = found.clip(max=1.0)
+        return clipped

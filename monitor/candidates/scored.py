@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from monitor.settings import ConfigurationError
 
 Floats = NDArray[np.float64]
+TOLERANCE = 1e-6  # how far a distribution's sum may be from 1
 _ROWS = 65_536  # rows scored at once when only the executed action's probability is kept
+_CELLS = 2**22  # and probabilities of them, so that a catalogue of actions does not fill the memory
 
 
 class CandidateError(ConfigurationError):
@@ -58,9 +60,12 @@ class Candidate(Protocol):
         """Return the probability of each executed action, NaN where it is not computable, shape (rows,)."""
 
 
-def in_pieces(score: Callable[[pa.Table, Sequence[str]], Scored], table: pa.Table, actions: Sequence[str]) -> Floats:
-    """Return only the executed actions' probabilities, so that memory does not grow with rows times actions."""
-    pieces = [score(table.slice(at, _ROWS), actions).probability for at in range(0, len(table), _ROWS)]
+def in_pieces(
+    score: Callable[[pa.Table, Sequence[str]], Scored], table: pa.Table, actions: Sequence[str], width: int = 1
+) -> Floats:
+    """Return only the executed actions' probabilities, so that memory does not grow with rows times ``width``."""
+    rows = max(1, min(_ROWS, _CELLS // width))
+    pieces = [score(table.slice(at, rows), actions).probability for at in range(0, len(table), rows)]
     return np.concatenate(pieces) if pieces else np.empty(0)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -13,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from monitor import apart
+
 LIMIT = 300.0  # real seconds; 10 to 20 are usual
 WORKER = Path(__file__).with_name("worker.py")
 _LOOK = 0.1
 _TOLD = 300  # characters of what went wrong
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
-_QUIET = {"DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class ReportError(Exception):
@@ -57,8 +56,7 @@ class Worker:
         StoppedError
             If ``stopping`` was set meanwhile.
         """
-        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment = {**kept, **_QUIET, "HOME": str(folder), "TMPDIR": str(folder), **self.environment}
+        environment = {**apart.environment(folder), **self.environment}
         command = [*self.python, "-P", str(WORKER), str(folder)]
         with (folder / "stderr").open("wb") as errors:
             process = subprocess.Popen(
