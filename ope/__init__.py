@@ -7,14 +7,26 @@ reads a file or knows of the rest of the product.
 from __future__ import annotations
 
 from ope.answer import from_weights
+from ope.behaviour import Behaviour, fit_behaviour
+from ope.bounds import Bounds
+from ope.continuous import from_densities, kernel_density
+from ope.crossfit import cross_fit
 from ope.decisions import Decisions
+from ope.difference import Difference, difference, difference_of_weights
+from ope.disagreement import disagreement
+from ope.distribution import Distribution, distribution
 from ope.estimate import Estimate
 from ope.estimator import Estimator
 from ope.evaluate import applicable, evaluate
-from ope.health import judge, mean_weight_interval
+from ope.health import judge, judge_log, mean_weight_interval
+from ope.health_evidence import Evidence
+from ope.in_sample import in_sample_suspected
 from ope.intervals import INTERVALS
+from ope.marginal import by_group
+from ope.paired import anytime_p
 from ope.registry import ESTIMATORS
-from ope.sequence import anytime_interval, mixture_boundary
+from ope.selection import Selection, explained, select
+from ope.sequence import anytime_interval, mixture_boundary, slowed
 from ope.sums import SUM_COLUMNS, WeightSums
 from ope.terms import TermSums
 from ope.trust import Diagnostics, Judgement, Thresholds, Trust, worst
@@ -28,22 +40,43 @@ __all__ = [
     "INTERVALS",
     "LIVE",
     "SUM_COLUMNS",
+    "Behaviour",
+    "Bounds",
     "Decisions",
     "Diagnostics",
+    "Difference",
+    "Distribution",
     "Estimate",
     "Estimator",
+    "Evidence",
     "Judgement",
+    "Selection",
     "TermSums",
     "Thresholds",
     "Trust",
     "WeightSums",
     "anytime_interval",
+    "anytime_p",
     "applicable",
+    "by_group",
+    "cross_fit",
+    "difference",
+    "difference_of_weights",
+    "disagreement",
+    "distribution",
     "evaluate",
+    "explained",
+    "fit_behaviour",
+    "from_densities",
     "from_weights",
     "importance_weights",
+    "in_sample_suspected",
     "judge",
+    "judge_log",
+    "kernel_density",
     "mean_weight_interval",
     "mixture_boundary",
+    "select",
+    "slowed",
     "worst",
 ]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from ope.bounds import Bounds, reach, span
 from ope.estimate import Estimate
 from ope.estimator import Estimator
 from ope.health import judge
 from ope.intervals import INTERVALS, Sample
 from ope.registry import ESTIMATORS
-from ope.sequence import anytime_interval
 from ope.sums import WeightSums
-from ope.trust import Judgement, Trust
+from ope.trust import Judgement, Trust, worst
 
 
-def from_weights(name: str, sums: WeightSums, *, level: float = 0.95, judgement: Judgement | None = None) -> Estimate:
+def from_weights(
+    name: str,
+    sums: WeightSums,
+    *,
+    level: float = 0.95,
+    judgement: Judgement | None = None,
+    rewards: tuple[float, float] | None = None,
+) -> Estimate:
     """Estimate from stored weight sums alone, as a live view does; the same numbers as from the rows.
 
     Parameters
@@ -25,6 +32,9 @@ def from_weights(name: str, sums: WeightSums, *, level: float = 0.95, judgement:
         Coverage of both intervals.
     judgement
         The candidate's verdict; None: judged here from the sums.
+    rewards
+        Smallest and largest reward of the span. Without them the anytime interval is too narrow as long as few rows
+        with a reward have come (see ``ope.sequence.slowed``).
 
     Raises
     ------
@@ -43,7 +53,10 @@ def from_weights(name: str, sums: WeightSums, *, level: float = 0.95, judgement:
     if item is None or item.of_weights is None:
         live = ", ".join(key for key, found in ESTIMATORS.items() if found.of_weights is not None)
         raise ValueError(f"{name!r} cannot be told from weight sums; those that can: {live}")
-    return answer(item, Sample(item.of_weights(sums)), sums, level=level, judgement=judgement or judge(sums))
+    found, limits = item.of_weights(sums), None if rewards is None else Bounds(*rewards, sums.w_max)
+    width = span(item, None, limits, None)
+    sample = Sample(found, clock=sums.ess, span=width, reach=reach(found, width))
+    return answer(item, sample, sums, level=level, judgement=judgement or judge(sums))
 
 
 def answer(
@@ -68,12 +81,18 @@ def answer(
     if interval not in INTERVALS:
         raise ValueError(f"no interval is called {interval!r}; available: {', '.join(INTERVALS)}")
     sums = sample.sums
-    trust, reasons = judgement.verdict, list(judgement.reasons)
+    trust, reasons = worst(judgement.verdict, item.at_most), list(judgement.reasons)
+    if item.note:
+        reasons.append(item.note)
     if tuning is not None:
-        reasons.append(f"lambda is {tuning:.6g}.")
+        reasons.append(f"lambda is {tuning:.6g}." if item.tuned is None else item.tuned(tuning, weights))
     if sums.flat and trust is not Trust.REFUSED:
         trust = Trust.REFUSED
-        reasons.append("The rewards of the rows that carry weight are equal, so no error can be told from this log.")
+        reasons.append(
+            f"What {item.name} averages is the same on every row, so no error can be told from this log."
+            if item.model
+            else "The rewards of the rows that carry weight are equal, so no error can be told from this log."
+        )
     n, ess, value, stderr = int(sums.n), weights.ess, sums.value, sums.stderr
     if value is None or stderr is None or trust is Trust.REFUSED:
         if value is not None:
@@ -82,8 +101,8 @@ def answer(
         return Estimate(
             item.name, None, None, None, None, level, interval, None, None, n, ess, Trust.REFUSED, tuple(reasons)
         )
-    low, high = INTERVALS[interval](sample, level)
-    always_low, always_high = anytime_interval(sums, ess, level) or (None, None)
+    low, high = INTERVALS[interval](sample, level) or (None, None)
+    always_low, always_high = INTERVALS["sequence"](sample, level) or (None, None)
     return Estimate(
         item.name, value, stderr, low, high, level, interval, always_low, always_high, n, ess, trust, tuple(reasons)
     )

@@ -103,6 +103,16 @@ class Basis:
                     at += 1
         return found.T
 
+    def values(self, states: Floats, beta: Floats) -> Floats:
+        """Return a linear model's value of every action, shape (rows, actions): one expansion serves them all."""
+        plain = self.expand(states, np.zeros((len(states), self.actions)))
+        first = np.cumsum([1, *(1 + len(knots) for knots in self.knots)])
+        lines = [first[f] + bend for f in self.crossed for bend in range(1 + len(self.knots[f]) if self.bent else 1)]
+        own = beta[first[-1] + len(self.pairs) :].reshape(self.actions - 1, 1 + len(lines))
+        found = np.repeat((plain @ beta)[:, None], self.actions, axis=1)
+        found[:, 1:] += own[:, 0] + plain[:, lines] @ own[:, 1:].T
+        return found
+
     def features(self) -> list[tuple[int, ...]]:
         """Return the features that each column is made of, in the order of ``expand``; none for an action alone."""
         lines = [[(f,)] * (1 + len(knots)) for f, knots in enumerate(self.knots)]

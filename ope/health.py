@@ -1,13 +1,20 @@
-"""Judge a candidate's weights over a log: the checks, each of which says in a sentence what it objects to."""
+"""Judge a candidate over a log: may its estimates be quoted, and if not, why not."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from ope import health_checks as checks
+from ope.decisions import Decisions
+from ope.health_evidence import Evidence
+from ope.propensities import furthest
 from ope.sums import WeightSums
-from ope.terms import RESOLUTION
-from ope.trust import Diagnostics, Judgement, Thresholds, Trust, worst
+from ope.trust import Diagnostics, Judgement, Thresholds, worst
+
+if TYPE_CHECKING:
+    from ope.episodes import Episodes
 
 
 def mean_weight_interval(sums: WeightSums) -> tuple[float, float] | None:
@@ -30,9 +37,37 @@ def mean_weight_interval(sums: WeightSums) -> tuple[float, float] | None:
     return mean - spread, mean + spread + sums.w_max * math.log(40) / (3 * sums.n)
 
 
+def judge_log(log: Decisions | Episodes, *, left_out: float = 0.0, thresholds: Thresholds | None = None) -> Judgement:
+    """Judge one candidate over a whole log, with all that the log's columns let see.
+
+    What cannot be seen: a reason for actions that is in no column and also moves the reward (confounding). Propensities
+    that were estimated without it fit the log perfectly, and every estimate from it is wrong by an unknown amount.
+
+    Parameters
+    ----------
+    log
+        Decisions or episodes. ``behaviour`` (or ``eligible``) adds what could be taken, ``candidate`` what has no
+        support, ``state`` whether propensities fit the states.
+    left_out, thresholds
+        As in ``judge``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> action = np.random.default_rng(0).choice(2, 5000, p=[0.7, 0.3])
+    >>> reward = np.random.default_rng(1).normal(action)
+    >>> wrong = Decisions(reward, np.full(5000, 0.5), np.full(5000, 0.5), action)  # logged as if it were a coin
+    >>> print(judge_log(wrong).reasons[0][:51])
+    The log is refused: action 0 has wrong propensities
+    """
+    evidence = Evidence.of(log)
+    return judge(evidence.weights, evidence=evidence, left_out=left_out, thresholds=thresholds)
+
+
 def judge(
     sums: WeightSums,
     *,
+    evidence: Evidence | None = None,
     unsupported_mass: float | None = None,
     left_out: float = 0.0,
     thresholds: Thresholds | None = None,
@@ -47,8 +82,10 @@ def judge(
     ----------
     sums
         The merged sums of the span.
+    evidence
+        What the rows say beyond their sums; None where only sums are stored (a live view).
     unsupported_mass
-        Mean probability of the candidate on actions outside the log's support, None where it cannot be known.
+        Mean probability of the candidate on actions outside the log's support; None: from the evidence.
     left_out
         Share of the log's rows that are not in ``sums`` (no reward, no candidate probability).
     thresholds
@@ -64,81 +101,58 @@ def judge(
     >>> judge(good, unsupported_mass=0.2).reasons[0]
     "20.0% of the candidate's decisions are actions that the log cannot contain: no log of this policy can value them."
     """
+    t = thresholds or Thresholds()
+    d = _diagnostics(sums, evidence, unsupported_mass)
+    objections = list(checks.usable(sums, left_out, t))
+    if sums.n >= 2 and sums.w > 0:
+        span = None if evidence is None or evidence.reward_range is None else _span(evidence.reward_range)
+        if evidence is not None:
+            objections += checks.propensities(evidence, t)
+        objections += checks.weights(sums.n, d, t)
+        objections += checks.mean_weight(d, t)
+        objections += checks.support(d, span, t)
+    return Judgement(worst(*(level for level, _ in objections)), tuple(reason for _, reason in objections), d)
+
+
+def _span(ends: tuple[float, float]) -> float:
+    return ends[1] - ends[0]
+
+
+def _diagnostics(sums: WeightSums, evidence: Evidence | None, unsupported: float | None) -> Diagnostics:
     n, total = sums.n, sums.w
-    diagnostics = Diagnostics(
+    found = Diagnostics(
         ess=sums.ess,
         ess_ratio=sums.ess / n if n else 0.0,
         max_weight=sums.w_max,
         max_weight_share=sums.w_max / total if total > 0 else 0.0,
         mean_weight=total / n if n else None,
         mean_weight_ci=mean_weight_interval(sums),
-        unsupported_mass=unsupported_mass,
+        unsupported_mass=unsupported,
     )
-    objections = list(_objections(sums, diagnostics, left_out, thresholds or Thresholds()))
-    verdict = worst(*(level for level, _ in objections))
-    return Judgement(verdict, tuple(reason for _, reason in objections), diagnostics)
+    if evidence is None:
+        return found
+    mass = evidence.unsupported_mass if unsupported is None else unsupported
+    off = None if evidence.by_action is None else furthest(evidence.by_action, below=evidence.masked)
+    return replace(
+        found,
+        unsupported_mass=mass,
+        bounds=_bounds(sums, evidence.reward_range, mass),
+        pareto_k=evidence.tail.shape,
+        variance_rows=evidence.variance_rows,
+        propensity_action=None if off is None else evidence.action(off.cell),
+        propensity_ratio=None if off is None else off.ratio,
+    )
 
 
-def _objections(sums: WeightSums, d: Diagnostics, left_out: float, t: Thresholds) -> Iterator[tuple[Trust, str]]:
-    """Yield every objection with its level."""
-    n = f"{sums.n:,.0f}"
-    if left_out > t.left_out_weak:
-        yield (
-            _level(left_out, t.left_out_refused),
-            f"{left_out:.1%} of the rows are left out: no reward, or the candidate's probability is not known there.",
-        )
-    if sums.n < 2:
-        yield (
-            Trust.REFUSED,
-            f"{n} usable rows: an estimate needs more, and says nothing about its error with fewer than 2.",
-        )
-        return
-    if sums.r2 - sums.r * sums.r / sums.n <= RESOLUTION * sums.r2:
-        yield Trust.REFUSED, f"All {n} rewards are equal, so neither the value nor its error can be told from this log."
-    if sums.w == 0:
-        yield Trust.REFUSED, f"All {n} weights are 0: the candidate never plays the actions that were logged."
-        return
-    if d.ess < t.ess_weak:
-        yield (
-            _level(-d.ess, -t.ess_refused),
-            f"{d.ess:.1f} effective rows of {n}: fewer than {t.ess_weak:g} make the interval doubtful, "
-            f"fewer than {t.ess_refused:g} meaningless.",
-        )
-    if d.ess_ratio < t.ess_share_weak:
-        yield (
-            _level(-d.ess_ratio, -t.ess_share_refused),
-            f"The effective sample is {d.ess_ratio:.2%} of the {n} rows: few rows carry the estimate "
-            f"(weak below {t.ess_share_weak:.0%}, refused below {t.ess_share_refused:.1%}).",
-        )
-    if d.max_weight_share > t.max_share_weak:
-        yield (
-            _level(d.max_weight_share, t.max_share_refused),
-            f"One row carries {d.max_weight_share:.1%} of all weight (its weight is {d.max_weight:.4g}).",
-        )
-    yield from _mean_weight(d, t)
-    if d.unsupported_mass is not None and d.unsupported_mass > t.unsupported_weak:
-        yield (
-            _level(d.unsupported_mass, t.unsupported_refused),
-            f"{d.unsupported_mass:.1%} of the candidate's decisions are actions that the log cannot contain: "
-            "no log of this policy can value them.",
-        )
+def _bounds(sums: WeightSums, ends: tuple[float, float] | None, mass: float | None) -> tuple[float, float] | None:
+    r"""Return where the value can lie: mean w r, of what has support, and any reward at all for the rest.
 
-
-def _mean_weight(d: Diagnostics, t: Thresholds) -> Iterator[tuple[Trust, str]]:
-    """Compare the mean weight with 1, by how far its interval stays away."""
-    if d.mean_weight is None or d.mean_weight_ci is None:
-        return
-    low, high = d.mean_weight_ci
-    where = f"The mean weight is {d.mean_weight:.3f} (95% interval {low:.3f} to {high:.3f}) and should be 1: "
-    if low > 1 + t.excess_weak:
-        yield _level(low, 1 + t.excess_refused), where + "the logged propensities are too small."
-    if high < 1 - t.deficit_weak:
-        yield (
-            _level(-high, -(1 - t.deficit_refused)),
-            where
-            + "the candidate plays what the log does not, a few rare rows are missing, or propensities are too large.",
-        )
-
-
-def _level(size: float, refused: float) -> Trust:
-    return Trust.REFUSED if size > refused else Trust.WEAK
+    References
+    ----------
+    Manski (1990), as above; Imbens, Manski (2004), Confidence intervals for partially identified parameters.
+    """
+    if ends is None or not mass or sums.n < 2:
+        return None
+    mean = sums.wr / sums.n
+    error = 1.96 * math.sqrt(max(sums.w2r2 - sums.n * mean * mean, 0.0) / (sums.n - 1) / sums.n)
+    return mean - error + mass * ends[0], mean + error + mass * ends[1]

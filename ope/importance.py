@@ -93,5 +93,5 @@ def _snips(sums: WeightSums) -> TermSums:
     return TermSums.ratio(sums.n, sums.wr, sums.w, sums.w2r2, sums.w2r, sums.w2)
 
 
-IPS = Estimator("ips", ips_terms, of_weights=_ips)
-SNIPS = Estimator("snips", snips_terms, of_weights=_snips)
+IPS = Estimator("ips", ips_terms, of_weights=_ips, span=lambda bounds, _: bounds.reach)
+SNIPS = Estimator("snips", snips_terms, of_weights=_snips, span=lambda bounds, _: bounds.ratio_reach)

@@ -13,6 +13,7 @@ Terms = tuple[Floats, Floats | None]  # numerators, and masses; None: every mass
 
 # Sums of squares do not resolve a spread smaller than this share of them (doubles keep 16 digits).
 RESOLUTION = 1e-12
+FEW = 4  # columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +59,12 @@ class TermSums:
         n, y = len(total), total.reshape(len(total), -1)
         k = y.shape[1]
         if mass is not None:
-            both = np.concatenate([y, mass.reshape(n, -1)], axis=1) if k > 1 else np.stack([y[:, 0], mass.ravel()])
-            both = both if k == 1 else both.T
-            return TermSums(n, both.sum(axis=1), both @ both.T)
+            return TermSums(n, *_products([*y.T, *mass.reshape(n, -1).T]))
+        if k == 1:
+            sum_of, squares = float(y.sum()), float(y[:, 0] @ y[:, 0])
+            return TermSums.ratio(n, sum_of, n, squares, sum_of, n)
         first, second = np.full(2 * k, float(n)), np.full((2 * k, 2 * k), float(n))
-        first[:k] = y.sum(axis=0)
-        second[:k, :k] = y.T @ y
+        first[:k], second[:k, :k] = _products([*y.T])
         second[:k, k:], second[k:, :k] = first[:k, None], first[None, :k]
         return TermSums(n, first, second)
 
@@ -110,3 +111,16 @@ class TermSums:
         k, mass = self.columns, self.first[self.columns :]
         sizes = np.sqrt(np.diag(self.second)[:k]) / mass
         return residual <= RESOLUTION * float(sizes.sum()) ** 2
+
+
+def _products(columns: list[Floats]) -> tuple[Floats, Floats]:
+    """Return the sum of each column, and of the products of each two."""
+    if len(columns) > FEW:
+        both = np.stack(columns)
+        return both.sum(axis=1), both @ both.T
+    sums, products = np.empty(len(columns)), np.empty((len(columns), len(columns)))
+    for i, one in enumerate(columns):  # without a copy of all, which costs more than they do
+        sums[i] = one.sum()
+        for j, other in enumerate(columns[: i + 1]):
+            products[i, j] = products[j, i] = one @ other
+    return sums, products

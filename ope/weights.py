@@ -51,6 +51,9 @@ def importance_weights(probability: Any, propensity: Any, first_row: int = 0) ->
     pi = np.asarray(probability, dtype=np.float64)
     if p.ndim != 1 or p.shape != pi.shape:
         raise ValueError(f"probability and propensity must be two columns of one length, got {pi.shape}, {p.shape}")
+    # The ends of both columns tell whether anything is wrong, NaN too; what and where is looked for only then.
+    if len(p) == 0 or (p.min() > 0 and p.max() <= 1 and pi.min() >= 0 and pi.max() <= 1):
+        return _quotient(pi, p)
     for bad, what, fix in (
         (np.isnan(p), "propensity is missing", "log the behaviour policy's probability of the executed action"),
         (p == 0, "propensity is 0", "the executed action could not be taken; correct the logging"),
@@ -60,6 +63,10 @@ def importance_weights(probability: Any, propensity: Any, first_row: int = 0) ->
         if bad.any():
             row = first_row + int(np.argmax(bad))
             raise ValueError(f"{what} in row {row} ({int(bad.sum())} of {len(p)} rows): {fix}")
+    return _quotient(pi, p)
+
+
+def _quotient(pi: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):  # a denormal propensity gives an infinite weight, which WeightSums names
         weights: NDArray[np.float64] = pi / p
     return weights

@@ -1,51 +1,43 @@
-"""Laws that every entry of ESTIMATORS obeys on a bandit whose answer is known."""
+"""Laws that every entry of ESTIMATORS for single decisions obeys on a bandit whose answer is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from functools import partial
+from dataclasses import astuple, replace
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ope import LIVE, SUM_COLUMNS, Estimate, Trust, WeightSums, from_weights, importance_weights
+from ope import (
+    ESTIMATORS,
+    LIVE,
+    SUM_COLUMNS,
+    Decisions,
+    Estimate,
+    TermSums,
+    Trust,
+    WeightSums,
+    anytime_interval,
+    evaluate,
+    from_weights,
+)
+from ope.estimator import DECISIONS
+from tests.ope_bandit import BANDIT, rows_of
 
-Estimator = Callable[..., Estimate]
-every_estimator = pytest.mark.parametrize("estimator", [partial(from_weights, name) for name in LIVE], ids=LIVE)
+NAMES = [name for name, item in ESTIMATORS.items() if item.log == DECISIONS]
+every_estimator = pytest.mark.parametrize("name", NAMES)
+every_live = pytest.mark.parametrize("name", LIVE)
 
-
-@dataclass(frozen=True)
-class Bandit:
-    """Three contexts, five actions, rewards of 0 and 1."""
-
-    behaviour: np.ndarray
-    candidate: np.ndarray
-    reward: np.ndarray
-
-    @property
-    def value(self) -> float:
-        return float((self.candidate * self.reward).sum(axis=1).mean())
-
-    def rows(self, seed: int, *shape: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights and rewards of the given shape."""
-        rng = np.random.default_rng(seed)
-        context = rng.integers(0, 3, shape)
-        action = (rng.random(shape)[..., None] > np.cumsum(self.behaviour, axis=1)[context]).sum(axis=-1).clip(0, 4)
-        reward = (rng.random(shape) < self.reward[context, action]).astype(float)
-        return (self.candidate / self.behaviour)[context, action], reward
+# Biased by design, in standard errors of 800 rows: what shrinking takes away. All others have none beyond order 1/n.
+BIAS = {"clipped_ips": 0.1, "sub_gaussian_ips": 0.6, "switch_dr": 0.05, "dr_os": 0.05}
+COVERAGE = {"sub_gaussian_ips": (0.86, 0.95)}  # its bias is in no interval, and it says so
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-LOGITS = np.array([[0.0, 0.5, 1.0, 0.0, -0.5], [1.0, 0.0, 0.0, 0.5, 0.0], [0.2, -0.3, 0.0, 1.0, 0.6]])
-REWARD = np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.1, 0.6, 0.2, 0.3], [0.3, 0.7, 0.2, 0.1, 0.5]])
-BANDIT = Bandit(softmax(0.7 * LOGITS), softmax(-LOGITS), REWARD)
+def truth(name: str) -> float:
+    """Return what an estimator aims at: the direct method at what its model says, which is wrong here."""
+    return BANDIT.model_value if name == "dm" else BANDIT.value
 
 
 def known(number: float | None) -> float:
@@ -53,170 +45,176 @@ def known(number: float | None) -> float:
     return number
 
 
-def over_streams(estimator: Estimator, seed: int, streams: int, rows: int) -> list[Estimate]:
-    weight, reward = BANDIT.rows(seed, streams, rows)
-    return [estimator(WeightSums.from_rows(w, r)) for w, r in zip(weight, reward, strict=True)]
+def one(log: Decisions, name: str, **choices: object) -> Estimate:
+    return evaluate(log, [name], **choices)[0]  # type: ignore[arg-type]
+
+
+def numbers(estimate: Estimate) -> list[float | None]:
+    found = estimate.to_dict()
+    return [found[key] for key in ("value", "stderr", "low", "high", "anytime_low", "anytime_high")]
+
+
+@cache
+def many_logs(logs: int, rows: int) -> dict[str, np.ndarray]:
+    """Return value, standard error and interval of every estimator on many logs, evaluated once for all laws."""
+    found: dict[str, list[list[float]]] = {name: [] for name in NAMES}
+    for seed in range(logs):
+        for estimate in evaluate(BANDIT.log(10_000 + seed, rows), NAMES):
+            found[estimate.estimator].append([known(number) for number in numbers(estimate)[:4]])
+    return {name: np.array(numbers) for name, numbers in found.items()}
 
 
 @every_estimator
-def test_the_mean_of_many_estimates_is_the_true_value(estimator: Estimator) -> None:
-    values = np.array([known(estimate.value) for estimate in over_streams(estimator, 1, 1500, 800)])
-    error = values.std() / np.sqrt(len(values))
-    assert abs(values.mean() - BANDIT.value) < 4 * error + 0.2 / 800  # the bias of ratios is of order 1/n
+def test_the_mean_of_many_estimates_is_the_true_value(name: str) -> None:
+    value, stderr, _, _ = many_logs(1000, 800)[name].T
+    allowed = 4 * value.std() / np.sqrt(len(value)) + 0.2 / 800  # the bias of ratios is of order 1/n
+    assert abs(value.mean() - truth(name)) < allowed + BIAS.get(name, 0.0) * stderr.mean()
 
 
 @every_estimator
-def test_more_rows_bring_the_estimate_to_the_true_value(estimator: Estimator) -> None:
-    estimate = estimator(WeightSums.from_rows(*BANDIT.rows(2, 400_000)))
-    assert abs(known(estimate.value) - BANDIT.value) < 0.006
-    assert known(estimate.stderr) < 0.002
-    assert estimate.trust is Trust.TRUSTED
-    assert estimate.reasons == ()
+def test_a_95_percent_delta_interval_covers_the_truth_in_95_percent_of_logs(name: str) -> None:
+    _, _, low, high = many_logs(1000, 800)[name].T
+    least, most = COVERAGE.get(name, (0.925, 0.975))
+    assert least < np.mean((low < truth(name)) & (truth(name) < high)) < most
 
 
 @every_estimator
-def test_a_95_percent_delta_interval_covers_the_truth_in_95_percent_of_logs(estimator: Estimator) -> None:
-    estimates = over_streams(estimator, 3, 2000, 800)
-    covered = np.mean([known(e.low) < BANDIT.value < known(e.high) for e in estimates])
-    assert 0.925 < covered < 0.975
+def test_more_rows_bring_the_estimate_to_the_true_value(name: str) -> None:
+    estimate = one(BANDIT.log(2, 200_000), name)
+    assert abs(known(estimate.value) - truth(name)) < (4 + BIAS.get(name, 0.0)) * known(estimate.stderr)
+    assert known(estimate.stderr) < 0.003
+    assert estimate.trust is ESTIMATORS[name].at_most
+    if ESTIMATORS[name].at_most is Trust.TRUSTED and ESTIMATORS[name].tune is None:
+        assert estimate.reasons == ()
+    else:
+        assert estimate.reasons  # the constant, or why it is not to be trusted
+
+
+def test_the_direct_method_is_as_wrong_as_its_model_and_says_that_its_interval_does_not_know() -> None:
+    estimate = one(BANDIT.log(2, 200_000), "dm")
+    assert known(estimate.high) < BANDIT.value - 0.005  # sure, and wrong
+    assert estimate.trust is Trust.WEAK
+    assert "leaves out the reward model's own error" in estimate.reasons[0]
 
 
 @every_estimator
-def test_a_wider_level_gives_a_wider_interval(estimator: Estimator) -> None:
-    sums = WeightSums.from_rows(*BANDIT.rows(4, 2000))
-    narrow, wide = estimator(sums, level=0.8), estimator(sums, level=0.99)
+def test_a_wider_level_gives_a_wider_interval(name: str) -> None:
+    log = BANDIT.log(4, 2000)
+    narrow, wide = one(log, name, level=0.8), one(log, name, level=0.99)
     ends = [known(end) for end in (wide.low, narrow.low, narrow.value, narrow.high, wide.high)]
     assert ends == sorted(set(ends))
     assert known(wide.anytime_low) < known(narrow.anytime_low) < known(narrow.low)
 
 
 @every_estimator
-def test_at_most_5_percent_of_watched_streams_ever_leave_the_confidence_sequence(estimator: Estimator) -> None:
-    left_sequence, left_interval = ever_outside(estimator, seed=5, streams=250, looks=60, bucket=50)
-    assert left_sequence <= 0.05
-    assert left_interval > 0.15  # which is why the sequence is there
+def test_at_most_5_percent_of_watched_streams_ever_leave_the_confidence_sequence(name: str) -> None:
+    assert ever_outside(name, seed=5, streams=200, looks=20, bucket=100) <= 0.05
 
 
 @pytest.mark.full
 @every_estimator
-def test_long_streams_do_not_leave_the_confidence_sequence_either(estimator: Estimator) -> None:
-    left_sequence, _ = ever_outside(estimator, seed=6, streams=600, looks=400, bucket=100)
-    assert left_sequence <= 0.05
+def test_400_long_streams_do_not_leave_the_confidence_sequence_either(name: str) -> None:
+    assert ever_outside(name, seed=6, streams=400, looks=100, bucket=100) <= 0.05
 
 
-def ever_outside(estimator: Estimator, seed: int, streams: int, looks: int, bucket: int) -> tuple[float, float]:
-    """Return the shares of streams whose sequence, and whose interval for one look, ever missed the truth."""
-    missed = np.zeros((streams, 2), dtype=bool)
+def ever_outside(name: str, seed: int, streams: int, looks: int, bucket: int) -> float:
+    """Return the share of streams whose sequence ever missed the truth; constants are frozen, as a live view does."""
+    item, missed = ESTIMATORS[name], 0
+    tuning = None if item.tune is None else item.tune(BANDIT.log(seed, 5000))
     for stream in range(streams):
-        weight, reward = BANDIT.rows(seed * 100_000 + stream, looks * bucket)
-        weight, reward = weight.reshape(looks, bucket), reward.reshape(looks, bucket)
-        total = WeightSums()
-        for look in range(looks):
-            total = total + WeightSums.from_rows(weight[look], reward[look])
-            estimate = estimator(total)
-            if estimate.value is None:
-                continue
-            missed[stream, 1] |= not known(estimate.low) <= BANDIT.value <= known(estimate.high)
-            if estimate.anytime_low is not None:
-                missed[stream, 0] |= not known(estimate.anytime_low) <= BANDIT.value <= known(estimate.anytime_high)
-    sequence, interval = missed.mean(axis=0)
-    return float(sequence), float(interval)
+        log = BANDIT.log(seed * 100_000 + stream, looks * bucket)
+        total, mass = item.terms(log, tuning)
+        clock = np.cumsum(log.weight) ** 2 / np.cumsum(log.weight**2)
+        sums = None
+        for end in range(bucket, looks * bucket + 1, bucket):
+            rows = slice(end - bucket, end)
+            found = TermSums.of(total[rows], None if mass is None else mass[rows])
+            sums = found if sums is None else sums + found
+            ends = anytime_interval(sums, clock[end - 1])
+            if ends is not None and not ends[0] <= truth(name) <= ends[1]:
+                missed += 1
+                break
+    return missed / streams
+
+
+def test_intervals_for_one_look_do_leave_the_truth_when_they_are_watched() -> None:
+    left = 0
+    for stream in range(150):
+        log = BANDIT.log(500_000 + stream, 3000)
+        looks = [known_interval(rows_of(log, np.arange(end))) for end in range(100, 3001, 100)]
+        left += any(not low <= BANDIT.value <= high for low, high in looks)
+    assert left / 150 > 0.15  # which is why the sequence is there
+
+
+def known_interval(log: Decisions) -> tuple[float, float]:
+    estimate = from_weights("snips", WeightSums.from_rows(log.weight, log.reward))
+    return (-np.inf, np.inf) if estimate.low is None else (estimate.low, known(estimate.high))
 
 
 @every_estimator
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), parts=st.integers(1, 40))
-def test_any_split_in_any_order_gives_the_same_estimate(estimator: Estimator, seed: int, parts: int) -> None:
-    weight, reward = BANDIT.rows(7, 1000)
+def test_any_split_in_any_order_gives_the_same_sums(name: str, seed: int, parts: int) -> None:
+    item, log = ESTIMATORS[name], BANDIT.log(7, 1000)
     rng = np.random.default_rng(seed)
-    part, order = rng.integers(0, parts, 1000), rng.permutation(parts)
-    merged = sum((WeightSums.from_rows(weight[part == i], reward[part == i]) for i in order), WeightSums())
-    whole = WeightSums.from_rows(weight, reward)
+    part, tuning = rng.integers(0, parts, 1000), None if item.tune is None else item.tune(log)
+    found = [TermSums.of(*item.terms(rows_of(log, part == i), tuning)) for i in rng.permutation(parts)]
+    whole, merged = TermSums.of(*item.terms(log, tuning)), found[0]
+    for sums in found[1:]:
+        merged = merged + sums
     assert merged.n == whole.n
-    assert merged.w_max == whole.w_max
-    np.testing.assert_allclose(astuple(merged), astuple(whole), rtol=1e-9)
-    one, other = (
-        [known(number) for number in (e.value, e.stderr, e.low, e.high, e.anytime_low, e.anytime_high)]
-        for e in (estimator(merged), estimator(whole))
+    np.testing.assert_allclose(merged.first, whole.first, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(merged.second, whole.second, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose([known(merged.value), known(merged.stderr)], [known(whole.value), known(whole.stderr)])
+
+
+@every_estimator
+def test_the_order_and_the_blocks_of_rows_do_not_matter(name: str) -> None:
+    log = BANDIT.log(8, 40_000)
+    mixed = rows_of(log, np.random.default_rng(1).permutation(40_000))
+    one_way, other = ([known(number) for number in numbers(one(found, name))] for found in (log, mixed))
+    np.testing.assert_allclose(one_way, other, rtol=1e-9)
+
+
+@every_estimator
+def test_rows_of_one_subject_count_as_one_unit(name: str) -> None:
+    log = BANDIT.log(9, 2000)
+    thrice = replace(rows_of(log, np.repeat(np.arange(2000), 3)), cluster=np.repeat(np.arange(2000), 3))
+    tuning = ESTIMATORS[name].tune
+    if tuning is None:  # a constant that is chosen from the rows sees three times as many
+        np.testing.assert_allclose(known(one(thrice, name).stderr), known(one(log, name).stderr), rtol=1e-9)
+    assert one(thrice, name).n == 2000
+
+
+@every_live
+def test_stored_sums_give_the_same_estimate_as_the_rows(name: str) -> None:
+    log = BANDIT.log(8, 1000)
+    whole = WeightSums.from_rows(log.weight, log.reward)
+    stored = [getattr(whole, column) for column in SUM_COLUMNS]
+    assert from_weights(name, WeightSums(*stored)) == from_weights(name, whole)
+    assert from_weights(name, WeightSums(*np.array(stored))) == from_weights(name, whole)
+    from_rows, from_sums = (
+        [known(number) for number in numbers(e)] for e in (one(log, name), from_weights(name, whole))
     )
-    np.testing.assert_allclose(one, other, rtol=1e-9)
+    np.testing.assert_allclose(from_sums, from_rows, rtol=1e-9)
 
 
-@every_estimator
-def test_a_stored_row_of_sums_gives_the_same_estimate(estimator: Estimator) -> None:
-    whole = WeightSums.from_rows(*BANDIT.rows(8, 1000))
-    stored = [getattr(whole, name) for name in SUM_COLUMNS]
-    assert estimator(WeightSums(*stored)) == estimator(whole)
-    assert estimator(WeightSums(*np.array(stored))) == estimator(whole)
+@every_live
+def test_weight_sums_merge_in_any_order(name: str) -> None:
+    log, rng = BANDIT.log(7, 1000), np.random.default_rng(3)
+    part = rng.integers(0, 7, 1000)
+    merged, whole = WeightSums(), WeightSums.from_rows(log.weight, log.reward)
+    for i in rng.permutation(7):
+        merged = merged + WeightSums.from_rows(log.weight[part == i], log.reward[part == i])
+    assert (merged.n, merged.w_max) == (whole.n, whole.w_max)
+    np.testing.assert_allclose(astuple(merged), astuple(whole), rtol=1e-9)
+    assert from_weights(name, merged).value == pytest.approx(from_weights(name, whole).value, rel=1e-9)
 
 
-@every_estimator
-@pytest.mark.parametrize(
-    ("weight", "reward", "reason"),
-    [
-        ([], [], "0 usable rows"),
-        ([1.0], [2.0], "1 usable rows"),
-        ([0.0] * 500, [0.0, 1.0] * 250, "weights are 0"),
-        ([0.5, 1.5] * 250, [3.0] * 500, "rewards are equal"),
-        ([0.5, 1.5] * 250, [0.0] * 500, "rewards are equal"),
-        ([1e-3] * 999 + [900.0], [0.0, 1.0] * 500, "One row carries"),
-        ([0.5, 0.7] * 250, [0.0, 1.0, 1.0, 0.0] * 125, "the candidate plays what the log does not"),
-        ([1.5, 1.7] * 250, [0.0, 1.0, 1.0, 0.0] * 125, "the logged propensities are too small"),
-    ],
-)
-def test_what_cannot_be_estimated_is_refused_without_a_number(
-    estimator: Estimator, weight: list[float], reward: list[float], reason: str
-) -> None:
-    estimate = estimator(WeightSums.from_rows(weight, reward))
-    found = estimate.to_dict()
-    assert estimate.trust is Trust.REFUSED
-    assert [found[key] for key in ("value", "stderr", "low", "high", "anytime_low", "anytime_high")] == [None] * 6
-    assert any(reason in text for text in estimate.reasons), estimate.reasons
-
-
-def test_equal_rewards_on_all_rows_with_weight_leave_no_error_to_tell() -> None:
-    sums = WeightSums.from_rows([0.0, 2.0] * 250, [1.0, 3.0] * 250)
-    assert from_weights("snips", sums).trust is Trust.REFUSED
-    assert from_weights("ips", sums).value == 3.0  # its terms, 0 and 6, do differ
-
-
-@every_estimator
-def test_a_candidate_that_the_log_does_not_support_is_refused(estimator: Estimator) -> None:
-    behaviour = np.array([[0.5, 0.5, 0.0, 0.0, 0.0]] * 3) + 1e-300
-    bandit = Bandit(behaviour, np.array([[0.4, 0.35, 0.25, 0.0, 0.0]] * 3), REWARD)
-    estimate = estimator(WeightSums.from_rows(*bandit.rows(9, 5000)))
-    assert estimate.ess > 0.9 * estimate.n  # it looks fine, and is not
-    assert estimate.trust is Trust.REFUSED
-
-
-@every_estimator
-@pytest.mark.parametrize("bad", [0.0, float("nan"), -0.1, 1.5])
-def test_a_wrong_propensity_is_an_error_that_names_it(estimator: Estimator, bad: float) -> None:
-    with pytest.raises(ValueError, match=r"propensity is .* in row 2"):
-        estimator(WeightSums.from_rows(importance_weights([0.5, 0.5, 0.5], [0.5, 0.5, bad]), [1.0, 2.0, 3.0]))
-
-
-@every_estimator
-@pytest.mark.parametrize(
-    ("column", "rows"), [("weight", ([np.inf, 1.0], [1.0, 1.0])), ("reward", ([1.0, 1.0], [np.inf, 1.0]))]
-)
-def test_an_infinite_weight_or_reward_is_an_error_that_names_it(
-    estimator: Estimator, column: str, rows: tuple[list[float], list[float]]
-) -> None:
-    with pytest.raises(ValueError, match=f"{column} is infinite in row 0"):
-        estimator(WeightSums.from_rows(*rows))
-
-
-@every_estimator
-def test_rows_without_reward_or_weight_are_left_out(estimator: Estimator) -> None:
-    weight, reward = BANDIT.rows(10, 1000)
-    holes = estimator(WeightSums.from_rows(np.append(weight, [np.nan, 1.0]), np.append(reward, [1.0, np.nan])))
+@every_live
+def test_rows_without_reward_or_weight_are_left_out_of_sums(name: str) -> None:
+    log = BANDIT.log(10, 1000)
+    holes = WeightSums.from_rows(np.append(log.weight, [np.nan, 1.0]), np.append(log.reward, [1.0, np.nan]))
     assert holes.n == 1000
-    assert holes.value == pytest.approx(estimator(WeightSums.from_rows(weight, reward)).value, rel=1e-12)
-
-
-@every_estimator
-def test_unknown_levels_and_intervals_are_errors_that_name_the_choice(estimator: Estimator) -> None:
-    sums = WeightSums.from_rows(*BANDIT.rows(11, 100))
-    with pytest.raises(ValueError, match="level is 95"):
-        estimator(sums, level=95)
+    whole = WeightSums.from_rows(log.weight, log.reward)
+    assert from_weights(name, holes).value == pytest.approx(from_weights(name, whole).value, rel=1e-12)

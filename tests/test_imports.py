@@ -37,7 +37,7 @@ LIBRARIES = {
     "runbooks": {"yaml"},
     "monitor/summaries": {"numpy", "pyarrow", "numba"},
 }
-EXTRAS = {"torch", "pyspark", "psycopg", "evidently"}  # imported inside functions only
+EXTRAS = {"torch", "pyspark", "psycopg", "evidently", "onnxruntime"}  # imported inside functions only
 UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 UNSAFE_CALLS = {
     "eval",
