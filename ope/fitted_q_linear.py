@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
@@ -54,7 +56,7 @@ def fit_linear(steps: Steps, _seed: int = 0) -> Predict:
         lambda now: start + carry @ now,
         np.zeros(size),
         steps.largest,
-        lambda moved: float(np.sqrt(max(moved @ gram @ moved, 0.0) / len(steps.reward))),  # of the predictions
+        lambda moved: math.sqrt(max(float(moved @ gram @ moved), 0.0) / len(steps.reward)),  # of the predictions
     )
 
     def predict(state: Floats) -> Floats:
