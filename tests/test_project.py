@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = ("torch", "postgres", "spark", "evidently", "onnx")
 ROOMS = ("detectors", "ope", "runbooks", "monitor", "dashboard", "examples")
 
 
@@ -57,7 +58,7 @@ def test_what_the_core_brings_along_is_pinned_too() -> None:
 
 def test_no_dependency_of_the_product_is_under_the_gpl() -> None:
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["torch"], *extras["postgres"], *extras["spark"], *extras["evidently"]]
+    lines = [*PROJECT["dependencies"], *(line for name in EXTRAS for line in extras[name])]
     licences = {}
     for name in map(name_of, lines):
         metadata = distribution(name).metadata

@@ -40,6 +40,29 @@ def test_every_kind_of_body_gives_the_same_rows(body: bytes, kind: str, encoding
     assert table.select(["decision_id", "state.x"]).to_pydict() == {"decision_id": ["a", "b"], "state.x": [1.5, 2.5]}
 
 
+@pytest.mark.parametrize("body", [b"{}", b"{}\n{}", b"[{}]", b"[{}, {}]", b'{"state": {}}'])
+@pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+def test_an_object_without_fields_is_a_refused_row_and_no_silence(body: bytes, kind: str) -> None:
+    table, rejects = decode(body, kind)
+    assert table.num_rows == 0
+    assert [(reject.row, reject.field) for reject in rejects] == [(n + 1, "line") for n in range(len(rejects))]
+    assert rejects
+    assert "without fields" in rejects[0].reason or "not a JSON object" in rejects[0].reason
+
+
+def test_a_name_that_no_column_can_have_is_a_refused_row() -> None:
+    """Polars panics over it, in a way that no except clause for exceptions catches."""
+    table, rejects = decode(b'{"a": 1}\n{"b\\u0000": 2}\n{"a": "\\u0000"}', "application/x-ndjson")
+    assert [(reject.row, "NUL" in reject.reason) for reject in rejects] == [(2, True)]
+    assert table["a"].to_pylist() == ["1", "\0"]
+
+
+@pytest.mark.parametrize("more", ['[{"n": 123456789012345678901234567890}]', '[{}, {"": "x", "y": null, "z": "w"}]'])
+def test_what_the_fast_reader_stumbles_over_is_no_fault_of_the_server(more: str) -> None:
+    table, rejects = decode(f'{{"id": "a", "more": {more}}}'.encode(), "application/x-ndjson")
+    assert (table["id"].to_pylist(), rejects) == (["a"], ())
+
+
 def test_bad_items_are_refused_by_their_number() -> None:
     table, rejects = decode(b'{"a": 1}\n\n{"a": \n7\n{"a": 2}', "application/x-ndjson")
     assert table[ROW].to_pylist() == [1, 5]

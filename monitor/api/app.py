@@ -17,6 +17,15 @@ from monitor.api.exposition import exposition
 from monitor.scheduler import Scheduler
 
 
+# 503 of a probe is an answer like 200: the same document, and a problem only where the database is away.
+_NOT: dict[int | str, dict[str, Any]] = {
+    503: {
+        "description": "It is not; the document says what",
+        "content": {"application/json": {}, problems.MEDIA_TYPE: {"schema": problems.SCHEMA}},
+    }
+}
+
+
 def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
     """Build the application around a scheduler.
 
@@ -62,7 +71,7 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
         healthy = all(alive.values())
         return JSONResponse({"healthy": healthy, "parts": alive}, 200 if healthy else 503)
 
-    @app.get("/readyz", tags=["operation"], summary="Whether the database answers and passes are fresh")
+    @app.get("/readyz", tags=["operation"], summary="Whether the database answers and passes are fresh", responses=_NOT)
     def readyz() -> JSONResponse:
         with parts.database.read() as connection:
             stale: dict[str, Any] = status.stale_jobs(connection, parts.settings, parts.clock)

@@ -29,7 +29,8 @@ Raw = tuple[pa.Table, tuple[Reject, ...]]
 LARGEST_BODY = 64 * 1024 * 1024
 LISTED = 100
 _PARTLY: dict[int | str, dict[str, Any]] = {207: {"description": "Some rows were quarantined; they are listed"}}
-_ROWS = {"schema": {"type": "array", "items": {"type": "object"}}}
+_ROW = {"type": "object", "minProperties": 1}
+_ROWS = {"schema": {"oneOf": [{"type": "array", "items": _ROW}, _ROW]}}
 _BODY = {
     "requestBody": {
         "required": True,

@@ -52,25 +52,25 @@ def decode(data: bytes, ends: NDArray[np.int64]) -> Decoded:
     """
     count = len(ends) + bool(not len(ends) or ends[-1] < len(data))
     table = _fast(data)
-    if table is not None and table.num_rows == count:
+    if table is not None and table.num_columns and table.num_rows == count:
         return _marked(table, _sampled(data, ends, count), data), [], None
     lines = filled_rows(data, ends)
     good, rejects = [], []
     for number, line in lines:
         try:
-            good.append((number, line, _object(line)))
+            good.append((number, line, filled(_object(line))))
         except ValueError as error:
             rejects.append(Reject(number, "line", str(error), line.decode("utf-8", "replace")[:RAW_LIMIT]))
     numbers = np.array([number for number, _, _ in good], np.int64)
     if table is None and rejects:
         table = _fast(b"\n".join(line for _, line, _ in good))
-    if table is not None and table.num_rows == len(good):
+    if table is not None and table.num_columns and table.num_rows == len(good):
         return _marked(table, [row for _, _, row in good[:: len(good) // _SAMPLE + 1]], data), rejects, numbers
     return from_objects([row for _, _, row in good]), rejects, numbers
 
 
 def _fast(data: bytes) -> pa.Table | None:
-    if not data.strip() or _HALF_PAIR.search(data):
+    if not data.strip() or _HALF_PAIR.search(data) or b"\\u0000" in data:  # polars dies of a column called so
         return None
     try:
         frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
@@ -79,15 +79,17 @@ def _fast(data: bytes) -> pa.Table | None:
             if not structs:
                 break
             frame = frame.unnest(structs, separator=".")
-    except (
+        if frame.width > MAX_COLUMNS:
+            return None
+        wide = [name for name, kind in frame.schema.items() if kind in (pl.Int128, pl.UInt128)]
+        return frame.with_columns(pl.col(wide).cast(pl.String)).to_arrow(compat_level=pl.CompatLevel.oldest())
+    except (  # also two spellings of one column: "state.a" beside {"state": {"a": ..}}; also 128 bits inside a list
         pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        pa.ArrowException,
         OSError,
-    ):  # also two spellings of one column: "state.a" beside {"state": {"a": ..}}
+    ):
         return None
-    if frame.width > MAX_COLUMNS:
-        return None
-    wide = [name for name, kind in frame.schema.items() if kind in (pl.Int128, pl.UInt128)]
-    return frame.with_columns(pl.col(wide).cast(pl.String)).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _sampled(data: bytes, ends: NDArray[np.int64], count: int) -> list[dict[str, Any]]:
@@ -105,7 +107,8 @@ def _marked(table: pa.Table, sample: Iterable[dict[str, Any]], data: bytes) -> p
             marks |= UNTYPED if field.name in scalars else {}
             marks |= MIXED if _listed(table[field.name], field.name, data) else {}
         fields.append(field.with_metadata(marks))
-    return table.cast(pa.schema(fields, metadata=OPEN))
+    # Not a cast: of a list of objects it makes a table that is not valid.
+    return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, metadata=OPEN))
 
 
 def _listed(column: pa.ChunkedArray, name: str, data: bytes) -> bool:
@@ -140,7 +143,7 @@ def flat(row: Any) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is no object, or holds text that is no Unicode.
+        If it is no object, or holds text that is no Unicode or a name that is none.
     """
     if not isinstance(row, dict):
         raise ValueError("not a JSON object: write {...} with one field a column")
@@ -157,11 +160,26 @@ def flat(row: Any) -> dict[str, Any]:
         level = inner
     if level:
         raise ValueError(f"objects are nested more than {_DEPTH} deep")
+    if any("\0" in name for name in result):
+        raise ValueError("a field's name holds the character NUL, which no column can have")
     try:
         json.dumps(result, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ValueError("text holds half of a surrogate pair, which is no Unicode") from None
     return result
+
+
+def filled(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row that has fields: a table cannot hold one without, and would lose it in silence.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    """
+    if not row:
+        raise ValueError("an object without fields: write {...} with one field a column")
+    return row
 
 
 def from_objects(rows: list[dict[str, Any]]) -> pa.Table:

@@ -117,7 +117,7 @@ def _json(body: bytes) -> tuple[pa.Table, tuple[Reject, ...]]:
     good, numbers, rejects = [], [], []
     for number, row in enumerate(rows, 1):
         try:
-            good.append(jsonlines.flat(row))
+            good.append(jsonlines.filled(jsonlines.flat(row)))
             numbers.append(number)
         except ValueError as error:
             rejects.append(Reject(number, "line", str(error), raw_text({"": row})))
