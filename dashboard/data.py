@@ -147,9 +147,11 @@ class Data:
             raise Missing(str(error)) from None
 
     def candidates(self, policy: str) -> dict[str, Any]:
-        """Return the newest off-policy estimates."""
+        """Return the newest off-policy estimates, and how the candidates compare with what serves (``compared``)."""
+        settings, clock = self.parts.settings, self.parts.clock
         with self.parts.database.read() as connection:
-            return views.candidates(connection, self.parts.settings, policy)
+            found = views.candidates(connection, settings, policy)
+            return {**found, "compared": views.compared(connection, settings, clock, policy)}
 
     def readiness(self, policy: str) -> dict[str, Any]:
         """Return the newest run of the checklist."""

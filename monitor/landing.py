@@ -24,6 +24,7 @@ from monitor.dedup import Index
 from monitor.lake import HOUR, Lake
 from monitor.land_decisions import OtherPlanError
 from monitor.landed import Landed, Tools
+from monitor.live.registered import register
 from monitor.plans import current_plan
 from monitor.recount import Counted
 from monitor.scoring import Scorer
@@ -117,6 +118,7 @@ class Landing:
             begin = connection.execute(select(func.min(summaries.c.start)).where(minutes)).scalar_one()
             if baseline is not None:
                 begin = connection.execute(select(baselines.c.begin).where(baselines.c.id == baseline)).scalar_one()
+        register(self.database, policy, plan)
         done = 0
         if last is not None and BucketSummary.from_bytes(last.body).digest != plan.digest:
             done = self.rebuild(policy, begin, last.start + buckets.MINUTE)

@@ -1,4 +1,4 @@
-"""Status and estimates as text for a terminal."""
+"""Status as text for a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def report(found: dict[str, Any]) -> str:
     Parameters
     ----------
     found
-        What ``monitor.status.of`` returned.
+        What ``monitor.status.of`` returned, and the ``candidates`` of ``monitor.live.told.compared``.
     """
     age = found["data_age_s"]
     head = f"{SHAPE[found['state']]} {found['policy']}  {found['state'].upper()}"
@@ -41,6 +41,7 @@ def report(found: dict[str, Any]) -> str:
         value = "refused" if row["value"] is None else f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
         named = f"value of {row['candidate']} by {row['estimator']}"
         lines.append(f"  {named}: {value}, effective n {row['ess']:,.0f}, {row['trust']}")
+    lines += [f"  {one['candidate']}: {one['sentence']}" for one in found["candidates"]]
     for row in found["quarantined"]:
         lines.append(f"  ! {row['rows']} rows quarantined, {row['field']}: {row['reason']}")
     job = f"judge:{found['policy']}"
@@ -94,23 +95,6 @@ def _unanswered(alerts: Iterable[dict[str, Any]]) -> list[str]:
 
 def _words(health: str) -> str:
     return {"insufficient": "not enough data", "no_data": "no data"}.get(health, health)
-
-
-def estimates_report(document: dict[str, Any]) -> str:
-    """Write the answer of `checkrein estimate`."""
-    log = document["log"]
-    lines = [f"{log['rows']:,} rows, {log['actions']} actions, mean reward {log['mean_reward']}"]
-    if log["duplicates"]:
-        lines.append(f"{log['duplicates']:,} rows are decisions that the log has twice; each counts once")
-    for candidate in document["candidates"]:
-        lines.append(f"{candidate['candidate']}: {candidate['verdict']}")
-        for item in candidate["estimates"]:
-            value = (
-                "no value" if item["value"] is None else f"{item['value']:.5g} [{item['low']:.5g}, {item['high']:.5g}]"
-            )
-            lines.append(f"  {item['estimator']}: {value}, effective n {item['ess']:,.1f}, {item['trust']}")
-            lines += [f"    {reason}" for reason in item["reasons"]]
-    return "\n".join(lines)
 
 
 def _age(seconds: float) -> str:

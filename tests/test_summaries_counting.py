@@ -146,7 +146,7 @@ def test_weighted_sums_leave_out_rows_that_lack_anything(both: BucketSummary, ca
     w, r = pi[known] / b[known], r[known]
     with np.errstate(over="ignore"):
         expected = [len(w), w.sum(), (w**2).sum(), (w * r).sum(), (w**2 * r).sum(), ((w * r) ** 2).sum()]
-        expected += [w.max(), r.sum(), (r**2).sum()]
+        expected += [w.max(), r.sum(), (r**2).sum(), ((w * r) * r).sum()]
     np.testing.assert_allclose(both["candidates"].sums(candidate), expected, rtol=1e-9)
     assert len(COLUMNS) == len(expected)
 
@@ -233,7 +233,7 @@ def test_a_batch_without_rows_and_one_without_values() -> None:
     assert math.isnan(bucket["reward"].mean)
     assert math.isnan(bucket["reward"].variance)
     assert math.isnan(bucket["reward_quantiles"].quantile(0.5))
-    assert bucket["candidates"].sums("new").tolist() == [0.0] * 9
+    assert bucket["candidates"].sums("new").tolist() == [0.0] * 10
     assert math.isnan(bucket["constraints"]["inlet"].rate)
     assert bucket["features"].counts("mode").tolist() == [0, 0, 0, 0, 1]
 

@@ -18,6 +18,7 @@ from dashboard.guard import kept
 from dashboard.pages import missing, ranges, rollback
 from dashboard.pages import runbook as runbook_page
 from dashboard.pages.notes import constraints, control_note, drift_more, drift_note, entropy_note
+from dashboard.pages.rivals import rivals
 from dashboard.pages.standing import situation
 
 _PANELS = {"reward": "control", "violation_rate": "rates", "hard_constraint": "rates", "state_drift": "drift"}
@@ -67,7 +68,13 @@ def layout(
                 ],
                 className="grid",
             ),
-            panel("Candidates, off-policy", graph("forest", 166), name="candidates", wide=True, height=166),
+            panel(
+                "Candidates, off-policy",
+                [html.Div(id="rivals"), graph("forest", 166)],
+                name="candidates",
+                wide=True,
+                height=166,
+            ),
             panel(
                 "Alerts of this policy",
                 html.Div(unread(), id="policy-alerts"),
@@ -125,11 +132,12 @@ def register(app: Dash, data: Data) -> None:
         def read() -> tuple[Any, ...]:
             found = data.candidates(policy)
             if found["missing"]:
-                return figures.forest(found), ""
+                return figures.forest(found), "", rivals(found["compared"])
             days = (found["end"] - found["begin"]) / 86400
-            return figures.forest(found), [f"{days:.0f} days to ", moment(found["end"], data.now())]
+            note = [f"{days:.0f} days to ", moment(found["end"], data.now())]
+            return figures.forest(found), note, rivals(found["compared"])
 
-        return kept(read, 2, data.now(), seen)
+        return kept(read, 3, data.now(), seen)
 
     pulse, judged, span = Input("pulse", "data"), Input("judged", "data"), Input("span", "data")
     zone, policy = Input("zone", "data"), State("policy", "data")
@@ -152,7 +160,7 @@ def register(app: Dash, data: Data) -> None:
         "drift.figure drift-note.children drift-legend.children drift-more.children drift-error.children",
         judged, span, zone, of=moved,
     )  # fmt: skip
-    shown("forest.figure candidates-note.children candidates-error.children", judged, of=valued)
+    shown("forest.figure candidates-note.children rivals.children candidates-error.children", judged, of=valued)
 
 
 def _legend(name: str) -> html.Div:

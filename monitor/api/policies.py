@@ -14,15 +14,15 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor import by_hand, confirm, route, status
 from monitor.api.access import actor as token
-from monitor.api.idempotency import once
+from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem, document
+from monitor.live.told import compared
 from monitor.scheduler import Scheduler
 from monitor.views.budget import budget
 from monitor.why.told import newest, told
 
 _POLL = 0.1  # real seconds between looks of a long poll
 _TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
-_KEY = "A repeated request with this key gets the first one's answer and does nothing."
 
 
 class RollbackRequest(BaseModel):
@@ -74,6 +74,12 @@ def router(scheduler: Scheduler) -> APIRouter:
         with parts.database.read() as connection:
             return budget(connection, parts.settings, known(policy))
 
+    @routes.get("/policies/{policy}/candidates", summary="Each candidate against the version that serves")
+    def rivals(policy: str) -> dict[str, Any]:
+        """Return estimates, differences with anytime intervals, all of them together, and what earlier ones earned."""
+        with parts.database.read() as connection:
+            return compared(connection, parts.settings, parts.clock, known(policy))
+
     @routes.get(
         "/policies/{policy}/route",
         summary="The version that should serve",
@@ -102,7 +108,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         policy: str,
         body: RollbackRequest,
         actor: str = Depends(token),
-        idempotency_key: str | None = Header(None, description=_KEY),
+        idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Serve another version now: one person, one step, the same path as an automatic rollback."""
         known(policy)
@@ -130,7 +136,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         policy: str,
         body: Acknowledgement,
         actor: str = Depends(token),
-        idempotency_key: str | None = Header(None, description=_KEY),
+        idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Take the serving side's word that it serves a generation; the rollback is confirmed once the log shows it."""
         known(policy)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from monitor.commands.options import CONFIG, DONE, NO, UNREACHABLE, Config, Json, emit, known
-from monitor.runtime import open_parts
+from monitor.runtime import clock_of_environment, open_parts
+from monitor.settings import load
 
 
 def status(
@@ -17,12 +20,14 @@ def status(
 ) -> int:
     """Show states, metrics, alerts and data age; exit status 1 while anything needs a person."""
     from monitor import status as read
+    from monitor.live.told import compared
     from monitor.report import report
 
     parts = open_parts(config)
     names = [known(parts, policy)] if policy else sorted(parts.settings.policy)
     with parts.database.read() as connection:
-        found = [read.of(connection, parts.settings, parts.clock, name) for name in names]
+        at = (connection, parts.settings, parts.clock)
+        found = [{**read.of(*at, name), "candidates": compared(*at, name)["candidates"]} for name in names]
     emit(found, as_json, "\n".join(report(item) for item in found) or "no policy is configured")
     return NO if any(read.RANK[item["state"]] > read.RANK["warning"] for item in found) else DONE
 
@@ -76,6 +81,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why; kept with the event.")],
     to: Annotated[str | None, typer.Option(help="Version to serve; absent: the next of the fallback chain.")] = None,
     wait: Annotated[float, typer.Option(help="Real seconds to wait for the confirmation from the log.")] = 0.0,
+    break_glass: Annotated[bool, typer.Option(help="Without the database, from the local copy of the hooks.")] = False,
     config: Config = CONFIG,
     as_json: Json = False,
 ) -> int:
@@ -85,9 +91,21 @@ def rollback(
     """
     from monitor.by_hand import roll_back
 
+    if break_glass:
+        return _in_the_dark(policy, reason, to, config, as_json)
     parts = open_parts(config)
     outcome = roll_back(parts, known(parts, policy), to, reason, "cli", wait)
     emit(outcome, as_json, outcome["sentence"])
     if outcome["state"] != "requested" or (wait and not outcome["confirmed"]) or "blocked" in outcome["states"]:
         return NO
     return UNREACHABLE if "pending" in outcome["states"] else DONE
+
+
+def _in_the_dark(policy: str, reason: str, to: str | None, config: Path, as_json: bool) -> int:
+    from monitor import breakglass
+
+    done = breakglass.roll_back(load(config), clock_of_environment(), policy, to, reason)
+    emit({**asdict(done), "sentence": done.sentence}, as_json, " ".join([done.sentence, *done.details]))
+    if "blocked" in done.states.values():
+        return NO
+    return UNREACHABLE if "pending" in done.states.values() or not done.states else DONE

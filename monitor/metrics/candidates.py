@@ -14,8 +14,8 @@ from monitor.summaries.plan import Plan
 from ope import WeightSums, from_weights
 
 
-def sums(summary: BucketSummary, candidate: str) -> WeightSums:
-    """Return a candidate's weighted sums of one summary, as the estimators take them."""
+def sums(summary: BucketSummary, candidate: str | int) -> WeightSums:
+    """Return a candidate's weighted sums of one summary, by name or place, as the estimators take them."""
     return WeightSums(*summary["candidates"].sums(candidate))
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from monitor.summaries.layout import Layout
 from monitor.summaries.parts import Parts, frozen
 
-FORMAT = 2  # 2: tracked values
+FORMAT = 3  # 2: tracked values; 3: wr2 of candidates
 _MAGIC = b"CRS"
 _HEAD = struct.Struct("<3sBI")  # what is read before anything is believed
 _BODY = struct.Struct("<BB8sHHBIHIIHIH")  # kind, width, digest, layout

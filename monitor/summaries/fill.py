@@ -188,7 +188,7 @@ def _propensities(
     place = layout.span("candidates", "high").start
     for i, candidate in enumerate(plan.candidates):
         pi = numbers(batch, f"pi.{candidate}")
-        kernels.weigh(pi, usable, reward, group, into.counts, at + i, into.sums, column + 7 * i, into.high, place + i)
+        kernels.weigh(pi, usable, reward, group, into.counts, at + i, into.sums, column + 8 * i, into.high, place + i)
 
 
 def _track(

@@ -145,12 +145,12 @@ def weigh(
     high: Floats,
     place: int,
 ) -> None:
-    """Add n, w, w2, wr, w2r, w2r2, r, r2 and the largest weight of each group."""
+    """Add n, w, w2, wr, w2r, w2r2, r, r2, wr2 and the largest weight of each group."""
     start = 0
     while start < len(pi):
         g = group[start]
         n = 0
-        w_, w2_, wr_, w2r_, w2r2_, r_, r2_ = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        w_, w2_, wr_, w2r_, w2r2_, r_, r2_, wr2_ = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         largest = high[g, place]
         i = start
         while i < len(pi) and group[i] == g:
@@ -168,6 +168,7 @@ def weigh(
             w2r2_ += wr * wr  # not w2 * r2: a weight of 0 must not meet an overflow
             r_ += r
             r2_ += r2
+            wr2_ += wr * r
             largest = max(largest, w)
         counts[g, offset] += n
         sums[g, column] += w_
@@ -177,5 +178,6 @@ def weigh(
         sums[g, column + 4] += w2r2_
         sums[g, column + 5] += r_
         sums[g, column + 6] += r2_
+        sums[g, column + 7] += wr2_
         high[g, place] = largest
         start = i

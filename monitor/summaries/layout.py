@@ -37,7 +37,7 @@ _PER_UNIT: dict[str, tuple[int, int, int, int, int]] = {
     "actions": (1, 0, 0, 0, 0),
     "tracked": (4, 4, 0, 1, 1),  # as "reward", and beside it: one place for the least and the greatest
     "tracked_cells": (1, 0, 0, 0, 0),
-    "candidates": (1, 0, 7, 0, 1),  # n; w, w2, wr, w2r, w2r2, r, r2; w_max
+    "candidates": (1, 0, 8, 0, 1),  # n; w, w2, wr, w2r, w2r2, r, r2, wr2; w_max
 }
 
 

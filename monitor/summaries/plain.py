@@ -124,14 +124,14 @@ def weigh(
     high: Floats,
     place: int,
 ) -> None:
-    """Add n, w, w2, wr, w2r, w2r2, r, r2 and the largest weight of each group."""
+    """Add n, w, w2, wr, w2r, w2r2, r, r2, wr2 and the largest weight of each group."""
     known = ~np.isnan(propensity) & np.isfinite(reward) & np.isfinite(pi) & (pi >= 0.0)
     where, r = group[known], reward[known]
     counts[:, offset] += np.bincount(where, minlength=len(counts))
     with np.errstate(over="ignore", invalid="ignore"):
         w = pi[known] / propensity[known]
         w2 = w * w
-        for step, terms in enumerate((w, w2, w * r, w2 * r, (w * r) * (w * r), r, r * r)):
+        for step, terms in enumerate((w, w2, w * r, w2 * r, (w * r) * (w * r), r, r * r, (w * r) * r)):
             sums[:, column + step] += np.bincount(where, terms, minlength=len(counts))
     largest = np.ascontiguousarray(high[:, place])
     np.maximum.at(largest, where, w)

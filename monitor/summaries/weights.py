@@ -10,7 +10,7 @@ import numpy as np
 from monitor.summaries.base import Summary
 from monitor.summaries.parts import Floats
 
-COLUMNS = ("n", "w", "w2", "wr", "w2r", "w2r2", "w_max", "r", "r2")
+COLUMNS = ("n", "w", "w2", "wr", "w2r", "w2r2", "w_max", "r", "r2", "wr2")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,7 +34,7 @@ class WeightedSums(Summary):
     FIELDS: ClassVar[tuple[str, ...]] = ("candidates",)
 
     def sums(self, candidate: str | int) -> Floats:
-        """Return the nine sums of a candidate in the order of ``COLUMNS``, shape (9,), by name or place in the plan.
+        """Return the sums of a candidate in the order of ``COLUMNS``, shape (10,), by name or place in the plan.
 
         Raises
         ------
@@ -49,6 +49,6 @@ class WeightedSums(Summary):
             index = self.position(candidate, ("",) * self.layout.candidates, "candidate")
         if not self.layout.candidates:
             return np.zeros(len(COLUMNS))
-        w, w2, wr, w2r, w2r2, r, r2 = self.parts.sums[7 * index : 7 * index + 7].tolist()
+        w, w2, wr, w2r, w2r2, r, r2, wr2 = self.parts.sums[8 * index : 8 * index + 8].tolist()
         largest = max(0.0, float(self.parts.high[index]))
-        return np.array([self.parts.counts[index], w, w2, wr, w2r, w2r2, largest, r, r2], dtype=np.float64)
+        return np.array([self.parts.counts[index], w, w2, wr, w2r, w2r2, largest, r, r2, wr2], dtype=np.float64)

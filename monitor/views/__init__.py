@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.live.told import compared
 from monitor.views.alerts import alerts
 from monitor.views.budget import budget
 from monitor.views.candidates import candidates
@@ -19,6 +20,7 @@ __all__ = [
     "alerts",
     "budget",
     "candidates",
+    "compared",
     "counts",
     "drift",
     "markers",

@@ -20,6 +20,7 @@ from monitor import estimates  # noqa: E402
 from monitor.clock import ManualClock  # noqa: E402
 from monitor.runtime import build  # noqa: E402
 from monitor.settings import load  # noqa: E402
+from tests import rival_candidates  # noqa: E402
 from tests import test_open_bandit_page as page_of  # noqa: E402
 from tests.browser.visits import Visit, chromium  # noqa: E402
 from tests.seeds import seed, served  # noqa: E402
@@ -33,9 +34,10 @@ PICTURES = {
     "readiness": ("/readiness?policy=bidder", "light", 1440, 1000, "#readiness .items"),
     "policy-dark-narrow": ("/policy/cooling", "dark", 390, 1500, "#control .main-svg"),
 }
+# name -> (address, height, what must be there, the element that is the picture): of a policy with candidates
+PARTS = {"candidates": ("/policy/p", 1400, "#forest .main-svg", "#candidates-panel")}
 WEEK = "?from=2019-11-24T00:00Z&to=2019-12-01T00:00Z"
 WEEK_END = 1_575_158_460.0  # 2019-12-01 00:01 UTC
-# name -> the same, and the element that is the picture
 OBD = {
     "obd-overview": ("/", 560, "#policies tbody tr", "#main"),
     "obd-policy": (f"/policy/zozo-all{WEEK}", 900, "#control-legend .key", "#control-panel"),
@@ -80,7 +82,7 @@ def settled(page: Page) -> None:
 
 def part(browser: Browser, address: str, name: str, folder: Path) -> None:
     """Take a picture of one part of a page."""
-    path, height, ready, element = OBD[name]
+    path, height, ready, element = {**OBD, **PARTS}[name]
     visit = Visit(browser, address)
     visit.page.set_viewport_size({"width": 1200, "height": height})
     page = visit.open(path)
@@ -118,6 +120,10 @@ def main() -> None:
             for name in PICTURES:
                 path = take(browser, address, name, folder)
                 print(f"{path} {path.stat().st_size:,} bytes")
+        rivals = rival_candidates.seed(Path(store) / "rivals")
+        with served(rivals, "healthy", rival_candidates.SERVED_AT) as address, chromium() as browser:
+            for name in PARTS:
+                part(browser, address, name, folder)
         if "CHECKREIN_OBD_DIR" in os.environ:
             week = Path(store) / "week"
             week.mkdir()

@@ -6,8 +6,9 @@ Times are seconds since 1970 UTC on the injected clock unless the name begins wi
 from monitor.store.tables.acting import actions, events, incidents, routes
 from monitor.store.tables.base import metadata
 from monitor.store.tables.checklists import checklist_evidence, checklist_items, checklist_runs
+from monitor.store.tables.estimating import candidates, differences, estimates, promotions
 from monitor.store.tables.explaining import explanations
-from monitor.store.tables.judging import alerts, backtests, baselines, estimates, transitions, verdicts
+from monitor.store.tables.judging import alerts, backtests, baselines, transitions, verdicts
 from monitor.store.tables.logs import (
     manifest,
     policies,
@@ -26,9 +27,11 @@ __all__ = [
     "alerts",
     "backtests",
     "baselines",
+    "candidates",
     "checklist_evidence",
     "checklist_items",
     "checklist_runs",
+    "differences",
     "drift_reports",
     "estimates",
     "events",
@@ -39,6 +42,7 @@ __all__ = [
     "manifest",
     "metadata",
     "policies",
+    "promotions",
     "quarantine",
     "routes",
     "single_events",

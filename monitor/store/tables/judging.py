@@ -1,4 +1,4 @@
-"""Tables of what was concluded: baselines, verdicts, alerts and their transitions, estimates."""
+"""Tables of what was concluded: baselines, verdicts, alerts and their transitions, replays."""
 
 from __future__ import annotations
 
@@ -72,23 +72,6 @@ transitions = table(
     Column("real_created", Float, nullable=False),
     Column("evidence", Text, nullable=False),  # JSON: the verdict and what it was computed from
     Index("transitions_by_policy", "policy", "at"),
-)
-
-# Off-policy estimates over time, one row a candidate, span and estimator.
-estimates = table(
-    "estimates",
-    Column("policy", String, primary_key=True),
-    Column("candidate", String, primary_key=True),
-    Column("estimator", String, primary_key=True),
-    Column("end", Float, primary_key=True),
-    Column("begin", Float, nullable=False),
-    Column("value", Float),
-    Column("low", Float),
-    Column("high", Float),
-    Column("n", BigInteger, nullable=False),
-    Column("ess", Float, nullable=False),
-    Column("trust", String, nullable=False),
-    Column("reasons", Text, nullable=False),
 )
 
 # A replay of the past, as it was asked for and what it found; it touches no alert and no verdict. Append-only.

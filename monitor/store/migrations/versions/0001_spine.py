@@ -96,6 +96,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_baselines_policy"), ["policy"], unique=False)
 
     op.create_table(
+        "candidates",
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("candidate", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("policy", "candidate", "fingerprint"),
+    )
+    op.create_table(
         "checklist_evidence",
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
@@ -133,6 +141,31 @@ def upgrade() -> None:
         batch_op.create_index("checklist_runs_by_policy", ["policy", "version", "id"], unique=False)
 
     op.create_table(
+        "differences",
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("candidate", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("end", sa.Float(), nullable=False),
+        sa.Column("begin", sa.Float(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("low", sa.Float(), nullable=True),
+        sa.Column("high", sa.Float(), nullable=True),
+        sa.Column("anytime_low", sa.Float(), nullable=True),
+        sa.Column("anytime_high", sa.Float(), nullable=True),
+        sa.Column("anytime_p", sa.Float(), nullable=True),
+        sa.Column("incumbent", sa.Float(), nullable=True),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("ess", sa.Float(), nullable=False),
+        sa.Column("trust", sa.String(), nullable=False),
+        sa.Column("reasons", sa.Text(), nullable=False),
+        sa.Column("better_since", sa.Float(), nullable=True),
+        sa.Column("reward_low", sa.Float(), nullable=True),
+        sa.Column("reward_high", sa.Float(), nullable=True),
+        sa.Column("sums", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("policy", "candidate", "fingerprint", "version", "end"),
+    )
+    op.create_table(
         "drift_reports",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("policy", sa.String(), nullable=False),
@@ -165,6 +198,8 @@ def upgrade() -> None:
         sa.Column("value", sa.Float(), nullable=True),
         sa.Column("low", sa.Float(), nullable=True),
         sa.Column("high", sa.Float(), nullable=True),
+        sa.Column("anytime_low", sa.Float(), nullable=True),
+        sa.Column("anytime_high", sa.Float(), nullable=True),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("ess", sa.Float(), nullable=False),
         sa.Column("trust", sa.String(), nullable=False),
@@ -258,6 +293,24 @@ def upgrade() -> None:
         sa.Column("last_ts", sa.Float(), nullable=True),
         sa.Column("last_arrival", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("policy"),
+    )
+    op.create_table(
+        "promotions",
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("candidate", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("estimated", sa.Float(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("low", sa.Float(), nullable=True),
+        sa.Column("high", sa.Float(), nullable=True),
+        sa.Column("trust", sa.String(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("earned", sa.Float(), nullable=True),
+        sa.Column("earned_low", sa.Float(), nullable=True),
+        sa.Column("earned_high", sa.Float(), nullable=True),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("inside", sa.Boolean(), nullable=True),
+        sa.PrimaryKeyConstraint("policy", "candidate", "at"),
     )
     op.create_table(
         "quarantine",
