@@ -63,7 +63,7 @@ def healthy(**changes: Any) -> Facts:
         columns=whole, log_columns=whole,
         datasets={"summaries": Dataset("summaries of v8", 400_000, NOW - 7 * DAY, NOW, "d" * 64)},
         context={"tier": "standard", "candidate": True, "serving": True, "incumbent": False, "constraints": 2.0},
-        candidate=CandidateValue("snips", 1.2, 1.1, 400_000, 300_000.0, "trusted", (), 1.0, 1.05, 0.05),
+        candidate=CandidateValue("snips", 1.2, 1.1, 400_000, 300_000.0, "trusted", (), 1.0, 0.05, 0.05),
         constraints=(
             ConstraintCount("heat", 400_000, 40, 0, hard=False, budget=0.001),
             ConstraintCount("spill", 400_000, 0, 0, hard=True, budget=0.001),

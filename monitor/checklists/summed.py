@@ -19,7 +19,7 @@ from monitor.metrics import METRICS
 from monitor.metrics.candidates import sums
 from monitor.metrics.metric import Metric
 from monitor.summaries import BucketSummary
-from ope import TermSums, WeightSums, anytime_interval, from_weights, slowed
+from ope import WeightSums, difference_of_weights, from_weights
 from runbooks.checklist.facts import CandidateValue, ConstraintCount, Diversity, Modes, Shape
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -74,15 +74,12 @@ def _candidate(connection: Connection, span: Span, alpha: float) -> tuple[Candid
     whole = merged(found) if found else None
     total: WeightSums = WeightSums() if whole is None else sums(whole, span.version)
     rewards = (whole["reward"].min, whole["reward"].max) if whole is not None and whole["reward"].n else None
-    level = 1.0 - alpha  # two-sided: alpha / 2 on each side, so that the two bounds together hold at alpha
+    level = 1.0 - alpha
     estimate = from_weights("snips", total, level=level, rewards=rewards)
-    # The log's own mean is the ratio with weight 1 everywhere.
-    own = TermSums.ratio(total.n, total.r, total.n, total.r2, total.r, total.n)
-    most = (rewards[1] - rewards[0]) / total.n if rewards and total.n else None
-    high = (anytime_interval(own, slowed(float(total.n), own, most), level) or (None, None))[1]
+    beside = difference_of_weights("snips", total, level=level, rewards=rewards)
     return CandidateValue(
         "snips", estimate.value, estimate.anytime_low, estimate.n, estimate.ess, estimate.trust.value,
-        estimate.reasons, own.value, high, alpha,
+        estimate.reasons, total.r / total.n if total.n else None, beside.anytime_low, alpha,
     ), found  # fmt: skip
 
 

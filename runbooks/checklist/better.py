@@ -10,10 +10,10 @@ from runbooks.checklist.item import Item, State, insufficient
 
 
 def evaluate(facts: Facts, parameters: Parameters) -> Item:
-    """Compare the lower bound of the candidate's value with the upper bound of the behaviour policy's own.
+    """Look at the lower bound of the paired difference between the candidate and the policy that acted.
 
-    Both bounds are anytime-valid at alpha/2, so the difference of the bounds holds at alpha at every look of one span.
-    Wider than an interval of the difference, which needs the covariance that merged sums do not have.
+    It is anytime-valid, so that whoever opens the page every day is not misled, and paired: what hit both alike, such
+    as a hot week, is no part of its width.
     """
     found = facts.candidate
     if found is None:
@@ -30,9 +30,9 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
         return insufficient(
             f"{found.n:,} usable decisions; {least:,} are asked for.", statistics, number=found.n, threshold=least
         )
-    if found.alpha > float(parameters["alpha"]) or found.low is None or found.behaviour_high is None:
-        return insufficient("The bounds have no end yet, or are of a weaker level than is asked for.", statistics)
-    margin = found.low - found.behaviour_high
+    if found.alpha > float(parameters["alpha"]) or found.difference_low is None:
+        return insufficient("The bound has no end yet, or is of a weaker level than is asked for.", statistics)
+    margin = found.difference_low
     statistics = {**statistics, "difference": found.value - found.behaviour, "lower_bound": margin}
     words = f"{found.estimator} {found.value:.4g} against {found.behaviour:.4g} of the log, {found.n:,} decisions"
     not_yet = "Doubly robust values, behaviour cloning and training seeds are not measured."

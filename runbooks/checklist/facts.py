@@ -27,7 +27,8 @@ class Dataset:
 class CandidateValue:
     """Off-policy value of the version as a candidate, and the behaviour policy's own mean on the same rows.
 
-    ``low`` and ``behaviour_high`` are anytime-valid bounds, one-sided alpha/2 each; None while they have no end.
+    ``low`` is the anytime-valid lower bound of the value, ``difference_low`` that of the paired difference between the
+    two, each of level 1 - alpha; None while it has no end.
     """
 
     estimator: str
@@ -38,7 +39,7 @@ class CandidateValue:
     trust: str
     reasons: tuple[str, ...]
     behaviour: float | None
-    behaviour_high: float | None
+    difference_low: float | None
     alpha: float
 
 
