@@ -84,6 +84,8 @@ def answer(
     trust, reasons = worst(judgement.verdict, item.at_most), list(judgement.reasons)
     if item.note:
         reasons.append(item.note)
+    if tuning is not None and tuning < weights.w_max:
+        trust = worst(trust, item.cut_at_most)
     if tuning is not None:
         reasons.append(f"lambda is {tuning:.6g}." if item.tuned is None else item.tuned(tuning, weights))
     if sums.flat and trust is not Trust.REFUSED:

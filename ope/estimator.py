@@ -43,6 +43,8 @@ class Estimator:
         where rewards and weights do not bound it.
     at_most, note
         The most that it may be trusted, whatever the log is like, and the sentence that says why.
+    cut_at_most
+        The same where its constant is below the largest weight, so that something is cut that no interval counts.
     """
 
     name: str
@@ -57,3 +59,4 @@ class Estimator:
     by_step: bool = False
     at_most: Trust = Trust.TRUSTED
     note: str = ""
+    cut_at_most: Trust = Trust.TRUSTED

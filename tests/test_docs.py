@@ -92,6 +92,7 @@ def test_every_command_is_described() -> None:
         ("detectors", "DETECTORS", "triggers.md"),
         ("monitor.metrics", "METRICS", "metrics.md"),
         ("monitor.summaries", "SUMMARIES", "metrics.md"),
+        ("monitor.candidates", "KINDS", "candidates.md"),
         ("monitor.sources", "SOURCES", "decision-log.md"),
         ("monitor.hooks", "HOOKS", "rollback.md"),
         ("ope", "ESTIMATORS", "off-policy.md"),

@@ -69,13 +69,13 @@ def test_the_commands_print_what_the_page_shows(request: pytest.FixtureRequest, 
         printed = run(step.commands, tmp_path)
         if step.shown is not None:
             assert VARIES.sub("~", printed) == VARIES.sub("~", step.shown), step.commands
-    assert sum(step.shown is not None for step in followed) == (6 if full else 4)
+    assert sum(step.shown is not None for step in followed) == (7 if full else 4)
 
 
 def test_everything_that_the_page_shows_as_printed_follows_a_command() -> None:
     kinds = [kind for kind, _body in BLOCK.findall(PAGE)]
     assert {*kinds} == {"sh", "text", *SAVED}
-    assert [before for before, kind in zip(["", *kinds], kinds, strict=False) if kind == "text"] == ["sh"] * 6
+    assert [before for before, kind in zip(["", *kinds], kinds, strict=False) if kind == "text"] == ["sh"] * 7
     assert [kinds.count(kind) for kind in SAVED] == [1, 1]
 
 
@@ -102,6 +102,23 @@ def test_the_table_at_the_end_is_what_estimates_and_logs_say(tmp_path: Path) -> 
             clicks(bts, f"linear:{tmp_path}/uniform-{campaign}.json"),
         ]
         assert f"| {' | '.join([campaign, *cells])} |" in PAGE
+
+
+@pytest.mark.full
+def test_every_estimator_is_as_the_page_and_its_pictures_have_it(tmp_path: Path) -> None:
+    from tests import open_bandit_chart as chart
+
+    save(PAGE, tmp_path)
+    run("python candidates.py all men women", tmp_path)
+    cells = list(chart.cells(DATA, tmp_path))
+    assert chart.table(cells) in PAGE
+    for theme, colours in chart.THEMES.items():
+        drawn = chart.chart(cells, dict(zip(chart.COLOURS, colours, strict=True)))
+        assert drawn == (ROOT / f"docs/img/obd-estimates{theme}.svg").read_text("utf-8")
+    known = [(name, cell.earned[0], found) for cell in cells for name, found in cell.estimates.items() if found]
+    missed = [name for name, earned, (_, low, high) in known if not low <= earned <= high]
+    assert sorted(missed) == ["clipped_ips", *["dm"] * 4, "ips", "sub_gaussian_ips"]
+    assert [cell.verdict for cell in cells].count("refused") == 2
 
 
 def test_what_is_said_of_the_logs_between_the_blocks_is_what_pandas_finds() -> None:

@@ -91,6 +91,8 @@ def test_an_estimate_says_its_constant_and_when_it_is_its_sibling() -> None:
     assert "counts for half" in said(heavy(3), "dr_os")
     assert "no weight counts for more" in said(heavy(3), "clipped_ips")
     assert "no weight counts for more than" in said(heavy(3), "sub_gaussian_ips")
+    cut, whole = (evaluate(log, ["clipped_ips"], judgement=TRUSTED)[0] for log in (heavy(3), BANDIT.log(2, 2000)))
+    assert (cut.trust, whole.trust) == (Trust.WEAK, Trust.TRUSTED)  # what is cut is in no interval
 
 
 def test_where_weights_are_heavy_shrinking_beats_not_to_and_the_interval_still_covers() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from monitor.candidates import SPECS
 from monitor.clock import stamp
 from monitor.commands.options import CONFIG, DONE, NO, Config, Json, emit, err, known, moment
 from monitor.runtime import open_parts
@@ -14,6 +15,7 @@ from monitor.settings import ConfigurationError, Source
 from monitor.sources import SOURCES
 from monitor.sources.files import FileSource
 from monitor.tick import Parts
+from ope import INTERVALS
 
 
 def ingest(
@@ -91,22 +93,36 @@ def freeze(
 
 def estimate(
     log: Annotated[Path, typer.Argument(help="Log file or directory.")],
-    candidate: Annotated[list[str], typer.Option(help="column:NAME, linear:FILE or mlp:DIR; may be repeated.")],
+    candidate: Annotated[list[str], typer.Option(help=f"{SPECS}; clone imitates the log; may be repeated.")],
     format: Annotated[str | None, typer.Option(help="parquet, jsonl, csv or obd; absent: by the files' names.")] = None,
     estimators: Annotated[str | None, typer.Option(help="Comma-separated; absent: every one that applies.")] = None,
-    interval: Annotated[str, typer.Option(help="Kind of interval: delta.")] = "delta",
+    interval: Annotated[str, typer.Option(help=f"Kind of interval: {', '.join(INTERVALS)}.")] = "delta",
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
-    q: Annotated[str | None, typer.Option("--q", help="Column of per-action values, for model-based ones.")] = None,
+    q: Annotated[str | None, typer.Option("--q", help="Column of per-action values; absent: they are fitted.")] = None,
     gamma: Annotated[float, typer.Option(help="Discount, for estimators of trajectories.")] = 1.0,
+    target: Annotated[str, typer.Option(help="What is estimated: reward, cost.NAME or outcome.NAME.")] = "reward",
+    segment: Annotated[str | None, typer.Option(help="Also by each value of the column segment.NAME.")] = None,
+    cvar: Annotated[
+        list[float] | None, typer.Option(help="Also the mean of this share of the worst; repeatable.")
+    ] = None,
+    quantile: Annotated[list[float] | None, typer.Option(help="Also this quantile of the reward; repeatable.")] = None,
+    margin: Annotated[str, typer.Option(help='Loss against the log\'s policy that is allowed: 0.01, or "1%".')] = "0",
+    behaviour: Annotated[
+        list[str] | None,
+        typer.Option(help="estimate: fit the propensities; VERSION=SPEC for each version: the policies of the log."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Estimate off-policy values of a log file or directory; needs no configuration."""
     from monitor.estimate import estimate as run
-    from monitor.report import estimates_report
+    from monitor.estimate.report import text
 
     names = estimators.split(",") if estimators else None
-    document = run(log, candidate, kind=format, q=q, gamma=gamma, estimators=names, interval=interval, level=level)
-    emit(document, as_json, estimates_report(document))
+    document = run(
+        log, candidate, kind=format, q=q, gamma=gamma, estimators=names, interval=interval, level=level, target=target,
+        segment=segment, cvar=cvar or (), quantiles=quantile or (), margin=margin, behaviour=behaviour or (),
+    )  # fmt: skip
+    emit(document, as_json, text(document), ordered=True)
     return DONE
 
 

@@ -22,10 +22,10 @@ err = Console(stderr=True)
 out = Console()
 
 
-def emit(document: Any, as_json: bool, text: str) -> None:
-    """Print the document for machines or the text for people."""
+def emit(document: Any, as_json: bool, text: str, *, ordered: bool = False) -> None:
+    """Print the document for machines, its keys sorted unless their order is part of what was promised, or the text."""
     if as_json:
-        print(json.dumps(document, indent=1, sort_keys=True, default=str), flush=True)
+        print(json.dumps(document, indent=1, sort_keys=not ordered, default=str), flush=True)
     else:
         out.print(text, markup=False, highlight=False, soft_wrap=True)
 

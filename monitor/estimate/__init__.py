@@ -8,13 +8,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from monitor.candidates import Candidate, CandidateError, load
-from monitor.candidates.column import Column
-from monitor.estimate.log import Facts, behaviour, decisions, propensity
+from monitor.candidates import SPECS, Candidate, CandidateError, load
+from monitor.estimate.answer import Asked, answer
+from monitor.estimate.clone import CLONE, Clone
+from monitor.estimate.facts import Facts
+from monitor.estimate.log import decisions
+from monitor.estimate.propensities import Versions
+from monitor.estimate.rows import Rows
 from monitor.estimate.tally import Tally
+from monitor.estimate.wanted import Wanted, split_behaviour
 from monitor.settings import Candidate as Spec
 from monitor.settings import ConfigurationError
-from ope import INTERVALS, LIVE
 
 __all__ = ["estimate"]
 
@@ -29,26 +33,46 @@ def estimate(
     estimators: Sequence[str] | None = None,
     interval: str = "delta",
     level: float = 0.95,
+    target: str = "reward",
+    segment: str | None = None,
+    cvar: Sequence[float] = (),
+    quantiles: Sequence[float] = (),
+    margin: str = "0",
+    behaviour: Sequence[str] = (),
 ) -> dict[str, Any]:
-    r"""Estimate what candidates would have earned per decision; the answer is the public JSON of `estimate`.
+    r"""Estimate what candidates would have earned; the answer is the public JSON of `estimate`.
 
-    The log passes through the same sources and the same validation as a watched one, chunk by chunk, so that memory
-    does not grow with it. Shadow rows are left out: their action was not executed.
+    The log passes through the same sources and the same validation as a watched one, chunk by chunk; what is kept of a
+    row are the numbers that the estimators asked for read. Shadow rows are left out: their action was not executed.
 
     Parameters
     ----------
     log
         A file or directory of Parquet, JSON lines or CSV (gzip allowed) with columns named by role.
     candidates
-        ``column:NAME``, ``linear:FILE`` or ``mlp:DIR``.
+        ``column:NAME``, ``linear:FILE``, ``mlp:DIR`` or another of ``monitor.candidates.SPECS``; ``clone``
+        imitates the log: the baseline that a learned candidate has to beat.
     kind
         A SOURCES entry, such as ``obd``, whose columns have their roles already; None: by the names of the files.
-    q, gamma
-        For model-based and for trajectory estimators. None is registered yet, so anything but the default is refused.
+    q
+        Column of per-action values, for model-based estimators; None: they are cross-fitted from the state features.
+    gamma
+        Discount of each further step, for estimators of trajectories.
     estimators
-        Names from LIVE; None: all.
+        Names from ESTIMATORS; None: every one that applies.
     interval, level
         Kind and coverage of the interval.
+    target
+        What is estimated: ``reward``, ``cost.NAME`` or ``outcome.NAME``.
+    segment
+        Name of a ``segment.NAME`` column by whose values estimates are given, too.
+    cvar, quantiles
+        Shares of the worst rewards whose mean is given, too, and probabilities of quantiles of the reward.
+    margin
+        What the candidate may lose against the log's policy: a number in units of the target, or "1%" of its mean.
+    behaviour
+        ``["estimate"]``: fit missing propensities. ``VERSION=SPEC`` for each version of the log: the policies that
+        wrote it, whose mixture is the propensity.
 
     Raises
     ------
@@ -68,38 +92,35 @@ def estimate(
     >>> found["log"]["rows"], answer["verdict"], round(answer["estimates"][0]["value"], 3)
     (1000, 'trusted', 1.698)
     """
-    names = list(dict.fromkeys(LIVE if estimators is None else estimators))
-    available = ", ".join(LIVE)
-    for name in names:
-        if name not in LIVE:
-            raise ConfigurationError(f"no estimator is called {name!r}; available: {available}")
-    if q is not None:
-        raise ConfigurationError(f"--q {q}: only model-based estimators use it; available: {available}")
-    if gamma != 1.0:
-        raise ConfigurationError(f"--gamma {gamma:g}: only trajectory estimators use it; available: {available}")
-    if interval not in INTERVALS:
-        raise ConfigurationError(f"no interval is called {interval!r}; available: {', '.join(INTERVALS)}")
+    source, policies = split_behaviour(behaviour)
+    chosen = None if estimators is None else tuple(estimators)
+    wanted = Wanted(
+        chosen, interval, level, target, q, gamma, segment, tuple(cvar), tuple(quantiles), margin, source
+    )  # fmt: skip
     if not candidates:
-        raise ConfigurationError("no candidate: name one with --candidate column:NAME, linear:FILE or mlp:DIR")
-    loaded = {spec: _load(spec) for spec in candidates}
-    tallies = [Tally(spec, candidate) for spec, candidate in loaded.items()]
-    literal = [candidate.column for candidate in loaded.values() if isinstance(candidate, Column)]
-    facts = Facts()
-    for table in decisions(log, literal, facts, kind):
-        scored = behaviour(table)
-        acted = propensity(log, table, scored)
-        for tally in tallies:
-            tally.add(table, acted, scored)
+        raise ConfigurationError(f"no candidate: name one with --candidate {SPECS} (or clone)")
+    tallies = {spec: Clone() if spec == CLONE else Tally(spec, _load(spec)) for spec in candidates}
+    versions = Versions({version: _load(spec) for version, spec in policies.items()}) if policies else None
+    facts, rows = Facts(target, source), Rows(log, wanted, versions)
+    literal = [spec.partition(":")[2] for spec in (*candidates, *policies.values()) if spec.startswith("column:")]
+    for table in decisions(log, literal, facts, kind, q):
+        rows.add(table)
+        for tally in tallies.values():
+            tally.add(table)
     facts.check(log)
-    try:
-        answers = [tally.answer(facts, names, interval, level) for tally in tallies]
-    except ValueError as error:  # level, interval
-        raise ConfigurationError(str(error)) from None
-    return {"log": facts.to_dict([tally.actions for tally in tallies]), "candidates": answers}
+    rows.done()
+    asked = Asked(rows, facts, wanted)
+    if asked.acted is not None:
+        rows.propensity, rows.behaviour = asked.acted.propensity, None
+    for tally in tallies.values():
+        if isinstance(tally, Clone):
+            tally.imitate(asked.executed, asked.imitated.probability, asked.imitated.propensity)
+    answers = [answer(tally, asked) for tally in tallies.values()]
+    return {"log": facts.to_dict([tally.actions for tally in tallies.values()]), "candidates": answers}
 
 
 def _load(spec: str) -> Candidate:
     try:
         return load(spec, Spec(policy=spec, features=()), Path())
     except ValidationError:
-        raise CandidateError(f"candidate {spec!r}: write column:NAME, linear:FILE or mlp:DIR") from None
+        raise CandidateError(f"candidate {spec!r}: write {SPECS}") from None

@@ -1,11 +1,10 @@
-"""The log of an estimate: read and validated like any other, with what is true of it whoever the candidate is."""
+"""The log of an estimate: read and validated like any other, chunk by chunk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from monitor import validate
-from monitor.candidates import Scored
-from monitor.candidates.column import Column
-from monitor.candidates.scored import Floats
+from monitor.estimate.facts import Facts
 from monitor.estimate.repeats import Repeats
 from monitor.schema import TIMESTAMP
 from monitor.settings import ConfigurationError
@@ -23,79 +20,12 @@ from monitor.sources import SOURCES, Chunk, FileSource, Source, SourceError, rea
 from monitor.validate import ROW
 from monitor.validate.cast import one
 from monitor.validate.faults import Faults
+from monitor.validate.lists import vectors
 from monitor.validate.roles import is_role
 from monitor.validate.times import instants
 
+Q = "__q__"
 _NO_TIME = pa.scalar("1970-01-01T00:00:00Z")  # time has no part in an estimate, so that a log may lack it
-
-
-@dataclass
-class Facts:
-    """Counts over the whole log."""
-
-    rows: int = 0
-    repeated: int = 0
-    rejected: dict[str, tuple[int, str]] = field(default_factory=dict)  # field -> rows, first reason
-    executed: set[str] = field(default_factory=set)
-    _reward: float = 0.0
-    _rewarded: int = 0
-    _episodes: set[str] = field(default_factory=set)
-    _in_episodes: int = 0
-
-    def add(self, table: pa.Table) -> None:
-        """Count validated rows."""
-        self.rows += len(table)
-        self._reward += float(pc.sum(table["reward"]).as_py() or 0.0)
-        self._rewarded += len(table) - table["reward"].null_count
-        self.executed.update(pc.unique(table["action"]).to_pylist())
-        if "episode_id" in table.column_names:
-            self._episodes.update(name for name in pc.unique(table["episode_id"]).to_pylist() if name is not None)
-            self._in_episodes += len(table) - table["episode_id"].null_count
-
-    def reject(self, chunk: Chunk, rejects: Sequence[validate.Reject]) -> None:
-        """Count refused rows.
-
-        Raises
-        ------
-        ConfigurationError
-            If a whole file or a propensity is wrong: what is left would be another log than the one that was meant.
-        """
-        for item in rejects:
-            if item.field == "file":
-                raise ConfigurationError(item.reason)
-            if item.field == "propensity":
-                raise ConfigurationError(f"{chunk.path}, row {item.row}: {item.reason}")
-            rows, reason = self.rejected.get(item.field, (0, f"{chunk.path}, row {item.row}: {item.reason}"))
-            self.rejected[item.field] = rows + 1, reason
-
-    def check(self, log: Path) -> None:
-        """Raise ConfigurationError if nothing can be estimated from the log."""
-        if not self.rows:
-            why = "; ".join(reason for _, reason in self.rejected.values()) or "it has no rows of executed decisions"
-            raise ConfigurationError(f"{log}: no row can be used: {why}")
-        if not self._rewarded:
-            raise ConfigurationError(f"{log}: no row has a reward: log it as the column reward")
-
-    @property
-    def read(self) -> int:
-        """Rows, with those that were refused."""
-        return self.rows + sum(rows for rows, _ in self.rejected.values())
-
-    @property
-    def several_steps(self) -> bool:
-        """Whether an episode has more than one row."""
-        return self._in_episodes > len(self._episodes)
-
-    def to_dict(self, actions: Sequence[int]) -> dict[str, Any]:
-        """Return the public JSON of `log`; ``actions`` are the numbers of actions that the candidates know."""
-        return {
-            "rows": self.rows,
-            "episodes": len(self._episodes) or None,
-            "actions": max(len(self.executed), *actions),
-            "mean_reward": self._reward / self._rewarded,
-            "behaviour": "logged",
-            "duplicates": self.repeated,
-        }
 
 
 def _instants(raw: pa.Table) -> pa.Array:
@@ -112,7 +42,9 @@ def _places(raw: pa.Table, first_row: int, accepted: validate.Accepted) -> NDArr
     return np.searchsorted(numbers, accepted.numbers).astype(np.int64)
 
 
-def decisions(log: Path, literal: Sequence[str], facts: Facts, kind: str | None = None) -> Iterator[pa.Table]:
+def decisions(
+    log: Path, literal: Sequence[str], facts: Facts, kind: str | None = None, q: str | None = None
+) -> Iterator[pa.Table]:
     """Yield validated tables of executed decisions, and count them and what was refused.
 
     Parameters
@@ -125,6 +57,8 @@ def decisions(log: Path, literal: Sequence[str], facts: Facts, kind: str | None 
         Where rows are counted.
     kind
         A SOURCES entry; None: by the names of the files.
+    q
+        A column of per-action values, which becomes the column ``Q``.
 
     Raises
     ------
@@ -163,7 +97,11 @@ def decisions(log: Path, literal: Sequence[str], facts: Facts, kind: str | None 
         executed = seen.drop(executed, at.take(pa.array(_places(raw, chunk.first_row, executed))))
         facts.repeated = seen.dropped
         facts.reject(chunk, executed.rejects)
-        table = _rewarded(executed.table)
+        table = _targeted(executed.table, facts.target)
+        if q is not None:
+            table = table.append_column(
+                Q, _values(raw, q, chunk.path).take(pa.array(_places(raw, chunk.first_row, executed)))
+            )
         if not pa.types.is_string(table["action"].type):
             raise ConfigurationError(f"{chunk.path}: action holds lists, but only discrete actions can be weighted")
         facts.add(table)
@@ -179,11 +117,20 @@ def _executed(accepted: validate.Accepted) -> validate.Accepted:
     return replace(accepted, table=table.filter(kept), numbers=numbers[kept.to_numpy()])
 
 
-def _rewarded(table: pa.Table) -> pa.Table:
-    """Give a log without rewards an empty column of them."""
-    if "reward" in table.column_names:
+def _targeted(table: pa.Table, target: str) -> pa.Table:
+    """Give a log without what is estimated an empty column of it."""
+    if target in table.column_names:
         return table
-    return table.append_column("reward", pa.nulls(len(table), pa.float64()))
+    return table.append_column(target, pa.nulls(len(table), pa.float64()))
+
+
+def _values(raw: pa.Table, q: str, path: str) -> pa.Array:
+    """Return the column of per-action values as lists of float; what is none is found where it is used."""
+    if q not in raw.column_names:
+        names = ", ".join(name for name in raw.column_names if name not in (ROW, "ts"))
+        raise ConfigurationError(f"--q {q}: {path} has no column {q}; it has {names}")
+    values, bad = vectors(one(raw[q]))
+    return values if bad is None else pc.if_else(pa.array(~bad), values, pa.scalar(None, values.type))
 
 
 def _chunks(log: Path, kind: str | None) -> Iterator[Chunk]:
@@ -209,34 +156,4 @@ def _guessed(log: Path) -> list[FileSource]:
     if not found:
         wanted = ", ".join(f"*{ending}" for reader in known for ending in reader.endings)
         raise ConfigurationError(f"{log}: no log is there; one is a file, or a directory of files, called {wanted}")
-    return found
-
-
-def behaviour(table: pa.Table) -> Scored | None:
-    """Return the behaviour policy's logged distribution, if there is one."""
-    if "action_probs" not in table.column_names:
-        return None
-    return Column("the behaviour policy", "action_probs").score(table, ())
-
-
-def propensity(log: Path, table: pa.Table, scored: Scored | None) -> Floats:
-    """Return the propensity of each row, from ``propensity`` or else from ``action_probs``.
-
-    Raises
-    ------
-    ConfigurationError
-        If a row has none, or the distribution says that the executed action could not be taken.
-    """
-    found = np.full(len(table), np.nan)
-    if "propensity" in table.column_names:
-        found = np.array(table["propensity"].to_numpy(), dtype=np.float64)
-    if scored is not None:
-        found = np.where(np.isnan(found), scored.probability, found)
-    for bad, what in ((np.isnan(found), "has no propensity"), (found <= 0, "has a propensity of 0")):
-        if bad.any():
-            first = table["decision_id"][int(np.argmax(bad))].as_py()
-            raise ConfigurationError(
-                f"{log}: decision {first} {what}, and {int(bad.sum()) - 1} others of its {len(table)} neighbours: "
-                "log propensity, the probability above 0 with which the executed action was chosen"
-            )
     return found
