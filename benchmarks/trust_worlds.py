@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ope import Decisions
-from ope.episodes import Episodes
+from ope.trajectory.episodes import Episodes
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator

@@ -7,29 +7,29 @@ reads a file or knows of the rest of the product.
 from __future__ import annotations
 
 from ope.answer import from_weights
-from ope.behaviour import Behaviour, fit_behaviour
+from ope.bandit.continuous import from_densities, kernel_density
+from ope.bandit.marginal import by_group
 from ope.bounds import Bounds
-from ope.continuous import from_densities, kernel_density
-from ope.crossfit import cross_fit
+from ope.comparing.difference import Difference, difference, difference_of_weights
+from ope.comparing.distribution import Distribution, distribution
+from ope.comparing.paired import anytime_p
+from ope.comparing.selection import Selection, explained, select
 from ope.decisions import Decisions
-from ope.difference import Difference, difference, difference_of_weights
-from ope.disagreement import disagreement
-from ope.distribution import Distribution, distribution
 from ope.estimate import Estimate
 from ope.estimator import Estimator
 from ope.evaluate import applicable, evaluate
-from ope.health import judge, judge_log, mean_weight_interval
-from ope.health_evidence import Evidence
-from ope.in_sample import in_sample_suspected
 from ope.intervals import INTERVALS
-from ope.marginal import by_group
-from ope.paired import anytime_p
+from ope.models.behaviour import Behaviour, fit_behaviour
+from ope.models.crossfit import cross_fit
+from ope.models.in_sample import in_sample_suspected
 from ope.registry import ESTIMATORS
-from ope.selection import Selection, explained, select
 from ope.sequence import anytime_interval, mixture_boundary, slowed
 from ope.sums import SUM_COLUMNS, WeightSums
 from ope.terms import TermSums
-from ope.trust import Diagnostics, Judgement, Thresholds, Trust, worst
+from ope.verdict.disagreement import disagreement
+from ope.verdict.health import judge, judge_log, mean_weight_interval
+from ope.verdict.health_evidence import Evidence
+from ope.verdict.trust import Diagnostics, Judgement, Thresholds, Trust, worst
 from ope.weights import importance_weights
 
 # The estimators that stored weight sums suffice for, so that they are watched live.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from ope.bounds import Bounds, reach, span
 from ope.estimate import Estimate
 from ope.estimator import Estimator
-from ope.health import judge
 from ope.intervals import INTERVALS, Sample
 from ope.registry import ESTIMATORS
 from ope.sums import WeightSums
-from ope.trust import Judgement, Trust, worst
+from ope.verdict.health import judge
+from ope.verdict.trust import Judgement, Trust, worst
 
 
 def from_weights(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ope.trust import Trust
+from ope.verdict.trust import Trust
 
 
 @dataclass(frozen=True)

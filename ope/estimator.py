@@ -9,7 +9,7 @@ from typing import Any
 from ope.bounds import Bounds
 from ope.sums import WeightSums
 from ope.terms import Terms, TermSums
-from ope.trust import Trust
+from ope.verdict.trust import Trust
 
 DECISIONS, EPISODES = "decisions", "episodes"
 
@@ -25,7 +25,7 @@ class Estimator:
     terms
         (piece of a log, tuning constant or None) -> numerators and masses of each unit, shape (units,) or (units, k).
     log
-        "decisions" (``ope.decisions.Decisions``) or "episodes" (``ope.episodes.Episodes``).
+        "decisions" (``ope.decisions.Decisions``) or "episodes" (``ope.trajectory.episodes.Episodes``).
     weighted
         Whether it has importance weights, so that theirs is the trust that it may have.
     model

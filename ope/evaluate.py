@@ -10,17 +10,17 @@ import numpy as np
 from ope.answer import answer
 from ope.bounds import Bounds, Seen, known, reach, span
 from ope.decisions import Decisions
-from ope.disagreement import disagreement
-from ope.episodes import MOST_STEPS, Episodes
 from ope.estimate import Estimate
 from ope.estimator import DECISIONS, EPISODES, Estimator
-from ope.health import judge
-from ope.health_evidence import Evidence
 from ope.intervals import Sample
 from ope.registry import ESTIMATORS
 from ope.sums import WeightSums
 from ope.terms import Terms, TermSums
-from ope.trust import Judgement
+from ope.trajectory.episodes import MOST_STEPS, Episodes
+from ope.verdict.disagreement import disagreement
+from ope.verdict.health import judge
+from ope.verdict.health_evidence import Evidence
+from ope.verdict.trust import Judgement
 
 
 def applicable(log: Decisions | Episodes) -> list[str]:

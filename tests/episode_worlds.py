@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ope.episodes import Episodes
+from ope.trajectory.episodes import Episodes
 
 Floats = NDArray[np.float64]
 

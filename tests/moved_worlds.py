@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ope.rows import Rows
+from ope.shift.rows import Rows
 
 NAMES = ("load", "heat", "noise")
 ACTIONS = 3

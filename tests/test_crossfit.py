@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ope import Decisions, TermSums, cross_fit, evaluate, in_sample_suspected
-from ope.crossfit import MODELS
-from ope.doubly_robust import dr_terms
-from ope.outcome_model import OutcomeModel
+from ope.bandit.doubly_robust import dr_terms
+from ope.models.crossfit import MODELS
+from ope.models.outcome_model import OutcomeModel
 from tests.ope_bandit import BANDIT
 
 every_model = pytest.mark.parametrize("model", MODELS)

@@ -39,7 +39,7 @@ from ope import (
     from_densities,
     kernel_density,
 )
-from ope.episodes import Episodes
+from ope.trajectory.episodes import Episodes
 
 REFERENCE = Path(__file__).parent / "reference"
 FILES = {"bandits": list(BANDITS), "episodes": list(TRAJECTORIES)}

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import softmax
 
 from ope import Decisions, Trust, WeightSums, evaluate, judge
-from ope.behaviour import NOTE, Behaviour, fit_behaviour
+from ope.models.behaviour import NOTE, Behaviour, fit_behaviour
 
 ACTIONS = 3
 

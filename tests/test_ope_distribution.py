@@ -10,7 +10,7 @@ import pytest
 from scipy import integrate, optimize, stats
 
 from ope import Decisions, Judgement, Trust, WeightSums, judge
-from ope.distribution import Distribution, Part, distribution
+from ope.comparing.distribution import Distribution, Part, distribution
 
 
 def log(seed: int, rows: int = 200, candidate: float = 0.8) -> Decisions:

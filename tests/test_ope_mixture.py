@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ope.mixture import balanced_propensity
+from ope.bandit.mixture import balanced_propensity
 
 POLICIES = np.array([[0.9, 0.08, 0.02], [0.05, 0.05, 0.9]])
 CANDIDATE = np.array([0.2, 0.3, 0.5])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ope import Trust, WeightSums, explained, select
-from ope.selection import holm
+from ope.comparing.selection import holm
 
 
 def rivals(rows: int, chances: dict[str, float], gain: float, seed: int) -> dict[str, WeightSums]:

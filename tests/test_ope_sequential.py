@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ope import ESTIMATORS, Decisions, Estimate, Trust, applicable, evaluate
-from ope.episodes import Episodes
-from ope.sequential_blend import least_error
 from ope.terms import TermSums
+from ope.trajectory.episodes import Episodes
+from ope.trajectory.sequential_blend import least_error
 from tests.episode_worlds import BEHAVIOUR, CANDIDATE, SMALL, WRONG_Q
 
 GAMMA = 0.9

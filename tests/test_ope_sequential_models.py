@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from ope import Estimate, Trust, evaluate
-from ope.episodes import Episodes
-from ope.fitted_q import fit_q
-from ope.fitted_q_steps import DivergedError
-from ope.sequential_blend import least_error
+from ope.trajectory.episodes import Episodes
+from ope.trajectory.fitted_q import fit_q
+from ope.trajectory.fitted_q_steps import DivergedError
+from ope.trajectory.sequential_blend import least_error
 from tests.episode_worlds import BEHAVIOUR, CANDIDATE, SMALL, WRONG_Q
 
 GAMMA = 0.9

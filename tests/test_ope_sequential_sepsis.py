@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ope import ESTIMATORS, TermSums, Trust, evaluate
-from ope.fitted_q import fit_q
+from ope.trajectory.fitted_q import fit_q
 from tests.sepsis import sepsis
 
 Floats = NDArray[np.float64]

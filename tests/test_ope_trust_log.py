@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import genpareto
 
 from ope import Decisions, Estimate, Evidence, Thresholds, Trust, disagreement, evaluate, judge, judge_log
-from ope.episodes import Episodes
-from ope.pareto import KEPT, Tail, pareto_k
-from ope.propensities import Cells, furthest
+from ope.trajectory.episodes import Episodes
+from ope.verdict.pareto import KEPT, Tail, pareto_k
+from ope.verdict.propensities import Cells, furthest
 
 ROWS = 6000
 

@@ -9,7 +9,7 @@ import pytest
 
 from ope import ESTIMATORS, Decisions, Judgement, TermSums, Trust, evaluate, judge
 from ope import WeightSums as Sums
-from ope.switched import dr_os_terms, switch_dr_terms
+from ope.bandit.switched import dr_os_terms, switch_dr_terms
 from tests.ope_bandit import BANDIT
 
 TRUSTED = Judgement(Trust.TRUSTED, (), judge(Sums()).diagnostics)

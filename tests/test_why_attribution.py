@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from ope.attribution import Attribution, Attributor
-from ope.block_sums import PARTS
-from ope.rows import Rows
-from ope.sentences import why
+from ope.shift.attribution import Attribution, Attributor
+from ope.shift.block_sums import PARTS
+from ope.shift.rows import Rows
+from ope.shift.sentences import why
 from tests.moved_worlds import ACTIONS, MIXED, NAMES, WORLDS, Move, log, truth
 
 QUICK, FULL = 8, 150

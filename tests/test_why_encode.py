@@ -11,8 +11,8 @@ import pytest
 from monitor.settings import parse
 from monitor.why.encode import COLUMNS, Encoder
 from monitor.why.versions import acts, logged, propensity
-from ope.attribution import Attribution, Attributor
-from ope.rows import Rows
+from ope.shift.attribution import Attribution, Attributor
+from ope.shift.rows import Rows
 
 N, M = 1200, 600
 SETTINGS = parse({"policy": {"p": {"incumbent": "v6", "actions": ["hold", "cool"]}}})

@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import binom
 
 from ope import Trust
-from ope.attribution import Attributor
-from ope.comparison import Comparison, Weighted, by_model, compare
-from ope.rows import Rows
-from ope.sentences import help_of
+from ope.shift.attribution import Attributor
+from ope.shift.comparison import Comparison, Weighted, by_model, compare
+from ope.shift.rows import Rows
+from ope.shift.sentences import help_of
 from tests.moved_worlds import ACTIONS, NAMES, Move, log, pays, policy
 
 QUICK = 20

@@ -16,7 +16,6 @@ from monitor.api.access import Guard
 from monitor.api.exposition import exposition
 from monitor.scheduler import Scheduler
 
-
 # 503 of a probe is an answer like 200: the same document, and a problem only where the database is away.
 _NOT: dict[int | str, dict[str, Any]] = {
     503: {

@@ -23,10 +23,10 @@ from monitor.estimate.trajectories import numbered, trajectories
 from monitor.estimate.wanted import ESTIMATED, VERSIONS, Wanted
 from monitor.settings import ConfigurationError
 from ope import ESTIMATORS, Decisions, Estimate, Judgement, Trust, evaluate, judge, worst
-from ope.behaviour import Behaviour, fit_behaviour
-from ope.episodes import MOST_STEPS, Episodes
 from ope.estimator import DECISIONS, EPISODES
-from ope.health_evidence import Evidence
+from ope.models.behaviour import Behaviour, fit_behaviour
+from ope.trajectory.episodes import MOST_STEPS, Episodes
+from ope.verdict.health_evidence import Evidence
 
 MOST_SEGMENTS = 50
 BOUNDED = ("bernstein", "sequence_bounded")  # intervals that need to know how far a term can be from another

@@ -9,7 +9,7 @@ from typing import Any
 from monitor.estimate.trajectories import mean_return
 from monitor.estimate.wanted import Wanted
 from ope import ESTIMATORS, Decisions, Difference, Judgement, difference
-from ope.episodes import Episodes
+from ope.trajectory.episodes import Episodes
 
 USUAL = ("snips", "dr", "wpdis")
 WHO = "the log's policy"

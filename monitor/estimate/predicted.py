@@ -12,10 +12,10 @@ from monitor.estimate.tally import View
 from monitor.estimate.trajectories import trajectories
 from monitor.settings import ConfigurationError
 from ope import Decisions
-from ope.crossfit import cross_fit
-from ope.episodes import Episodes
-from ope.fitted_q import fit_q
-from ope.in_sample import in_sample_suspected
+from ope.models.crossfit import cross_fit
+from ope.models.in_sample import in_sample_suspected
+from ope.trajectory.episodes import Episodes
+from ope.trajectory.fitted_q import fit_q
 
 
 def with_given(log: Decisions | Episodes, view: View, rows: Rows, name: str, spec: str) -> Decisions | Episodes:

@@ -14,7 +14,7 @@ from monitor.estimate import propensities
 from monitor.estimate.log import Q
 from monitor.estimate.wanted import Wanted
 from monitor.settings import ConfigurationError
-from ope.mixture import balanced_propensity
+from ope.bandit.mixture import balanced_propensity
 
 LARGEST = 1e100
 _STATE, _SEGMENT = "state.", "segment."

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.estimate.wanted import Wanted
 from ope import Decisions, Judgement
-from ope.distribution import distribution
+from ope.comparing.distribution import distribution
 
 
 def tail(log: Decisions, judgement: Judgement, wanted: Wanted) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from monitor.candidates.scored import Floats
 from monitor.estimate.rows import Rows
 from monitor.estimate.tally import View
 from monitor.settings import ConfigurationError
-from ope.episodes import Episodes
+from ope.trajectory.episodes import Episodes
 
 _OR = "or ask for estimators of single decisions alone: --estimators snips,dr"
 

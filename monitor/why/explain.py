@@ -25,9 +25,9 @@ from monitor.why.encode import Encoder, rewards_of
 from monitor.why.helps import comparisons, record
 from monitor.why.versions import Acts, acts, logged
 from ope import Trust, worst
-from ope.attribution import Attribution, Attributor
-from ope.rows import Rows
-from ope.sentences import help_of, why
+from ope.shift.attribution import Attribution, Attributor
+from ope.shift.rows import Rows
+from ope.shift.sentences import help_of, why
 
 Bools = NDArray[np.bool_]
 SEGMENTS = 12  # shown, those that carry most of the change

@@ -14,10 +14,10 @@ from monitor.why.case import Case
 from monitor.why.encode import Encoder
 from monitor.why.sample import Sample
 from monitor.why.versions import Acts, acts, propensity
-from ope.attribution import Attributor
-from ope.comparison import Comparison, Weighted, by_model, compare, refused
-from ope.outcome_model import OutcomeModel
-from ope.rows import Rows
+from ope.models.outcome_model import OutcomeModel
+from ope.shift.attribution import Attributor
+from ope.shift.comparison import Comparison, Weighted, by_model, compare, refused
+from ope.shift.rows import Rows
 
 Floats = NDArray[np.float64]
 _LEAST = 500  # own rows in the baseline from which a version's rewards by state are learned

@@ -1,0 +1,1 @@
+"""Estimators of single decisions, and what shrinks or merges their weights."""

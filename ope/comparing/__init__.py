@@ -1,0 +1,1 @@
+"""A candidate beside the incumbent and beside others; its worst cases."""

@@ -1,0 +1,1 @@
+"""Models fitted on the log: of rewards, of the behaviour policy."""

@@ -1,0 +1,1 @@
+"""Why a mean moved: its parts between two times, and what another version would have done."""

@@ -1,0 +1,1 @@
+"""Estimators of episodes, and fitted Q evaluation."""

@@ -1,0 +1,1 @@
+"""Whether an estimate may be believed."""
