@@ -32,12 +32,14 @@ class Served:
         self.open()
 
     def open(self) -> None:
+        self.api.scheduler.draining.clear()
         self.server = uvicorn.Server(uvicorn.Config(self.api.app, "127.0.0.1", self.port, log_level="error"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
         until(lambda: self.server.started)
 
     def close(self) -> None:
+        self.api.scheduler.draining.set()  # long polls answer now
         self.server.should_exit = True
         self.thread.join(PATIENCE)
 
