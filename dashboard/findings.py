@@ -54,6 +54,7 @@ def finding(item: Finding, now: float, *, over: bool = False, named: bool = True
                 className="tags",
             ),
             html.P(_did(done), className="did") if did and done["text"] else None,
+            *(html.P(f"◇ {one['text']}", className="did overlay") for one in item["overlays"]),
             why(item.get("why")),
         ],
         className=f"finding is-{shown}{' is-over' if over else ''}",

@@ -10,7 +10,18 @@ from typer.exceptions import Abort, TyperException
 
 from monitor.baseline import BaselineError
 from monitor.candidates import CandidateError
-from monitor.commands import acting, governing, logs, looking, replaying, reporting, running, starting, watching
+from monitor.commands import (
+    acting,
+    governing,
+    logs,
+    looking,
+    replaying,
+    reporting,
+    running,
+    silencing,
+    starting,
+    watching,
+)
 from monitor.commands.options import DONE, UNREACHABLE, USAGE, err
 from monitor.lake import LakeFullError
 from monitor.settings import ConfigurationError
@@ -25,6 +36,7 @@ app.add_typer(acting.action_app, name="action")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
 app.add_typer(reporting.report_app, name="report")
+app.add_typer(silencing.silence_app, name="silence")
 baseline_app.command("freeze")(logs.freeze)
 for _command in (
     starting.init,

@@ -73,6 +73,8 @@ def _opened(alerts: Iterable[dict[str, Any]]) -> list[str]:
         more = f" and {len(group) - 1} more" if len(group) > 1 else ""
         named = f"{trigger} {group[0]['key']}{more}".replace("  ", " ").strip()
         lines.append(f"  {SHAPE[shown]} {named} [{version}] {told}: {group[0]['reason']}")
+        over = dict.fromkeys(one["text"] for alert in group for one in alert.get("overlays", ()))
+        lines += [f"    ◇ {text}" for text in over]
     return lines
 
 

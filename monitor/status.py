@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from monitor import held
+from monitor import held, overlays
 from monitor.clock import Clock, stamp
 from monitor.metrics import METRICS
 from monitor.segments import split
@@ -51,6 +51,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     serving = connection.execute(select(routes).where(routes.c.policy == policy)).one_or_none()
     frozen = newest_baseline(connection, policy)
     found = alerts_of(connection, policy, all_states=True)
+    overlays.attach(connection, settings, clock, found)
     serves = serving.serving if serving else settings.policy[policy].first_serving
     relevant = [item for item in found if item["version"] in {serves, "*"} and not _small_segment(item)]
     open_actions = _actions(connection, policy)

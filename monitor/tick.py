@@ -4,7 +4,7 @@
 2. land what was accepted, drop duplicates, summarise (one transaction a chunk)
 3. seal the buckets that are closed and mature by now, and roll them up, a day at a time
 4. judge: build each trigger's Series from sealed windows; run its detector
-5. decide: write verdicts, alerts, transitions, actions and events in ONE transaction, with the slot's claim
+5. decide: write verdicts, alerts, transitions, actions, pages and events in ONE transaction, with the slot's claim
 
 Delivery and confirmation are the action loop's (``monitor.actions``), which reads the rows written here.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, insert, select, update
 
-from monitor import decide, events, judge, plans, rollback, sealing, slots, snapshot
+from monitor import decide, events, judge, paging, plans, rollback, sealing, slots, snapshot
 from monitor.clock import Clock
 from monitor.decide import Alert, Change
 from monitor.evaluations import judge_evaluations
@@ -120,7 +120,7 @@ def seal(database: Database, settings: Settings, policy: str, until: float) -> N
 
 
 def _write(connection: Connection, parts: Parts, policy: str, found: judge.Judgement, moved: list[Alert]) -> list[str]:
-    """Write a judgement: verdicts (their key is unique), alerts, transitions, and an action per firing that acts."""
+    """Write a judgement: verdicts (their key is unique), alerts, transitions, pages, an action per firing that acts."""
     if found.judged:
         connection.execute(insert(verdicts), [_verdict_row(policy, item, found, parts.clock) for item in found.judged])
     decide.save(connection, parts.clock, moved, found.changes)
@@ -138,6 +138,7 @@ def _write(connection: Connection, parts: Parts, policy: str, found: judge.Judge
             made += _roll_back(connection, parts, change)
         if change.alert.state == "resolved" and change.alert.severity == "rollback":
             let_go(connection, parts.clock, policy, change.alert.version)
+    paging.tell(connection, parts.settings, parts.clock, policy, found.alerts.values(), found.changes)
     return made
 
 

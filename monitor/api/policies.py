@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from monitor import by_hand, confirm, route, status
+from monitor import by_hand, confirm, overlays, route, status
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem, document
@@ -154,6 +154,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     def alerts(policy: str | None = None) -> list[dict[str, Any]]:
         with parts.database.read() as connection:
             found = status.alerts_of(connection, known(policy) if policy else None)
+            overlays.attach(connection, parts.settings, parts.clock, found)
             said = newest(connection, policy)
         for item in found:
             mine = said.get((item["policy"], item["version"], item["trigger"], item["key"]), [])

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import route, status
+from monitor import overlays, route, status
 from monitor.clock import Clock
 from monitor.settings import Settings
 from monitor.store.tables import transitions
@@ -34,6 +34,7 @@ def alerts(
         ``open``: pending, firing, recovering. ``blind``: what cannot be judged (no data, error, too few rows).
         ``past``: what fired or was pending in the span and is over. Each has shown (a name of ``status.RANK``), policy,
         triggers, metric, version, keys, reason, since and until (seconds), done (by the system), span of its link,
+        overlays (what changes who is told of it, ``monitor.overlays``),
         and, but for what is blind, why (``views.why.shown``, None where it is not told).
     """
     now = clock.now()
@@ -42,6 +43,7 @@ def alerts(
         for item in status.alerts_of(connection, policy, all_states=True)
         if item["policy"] in settings.policy
     ]
+    overlays.attach(connection, settings, clock, stored)
     actions = acted(connection, policy)
     serving = {name: route.current(connection, settings, clock, name).serving for name in settings.policy}
     current = [item for item in stored if item["state"] in _OPEN]
@@ -105,6 +107,7 @@ def _finding(group: Sequence[Finding], settings: Settings, now: float, actions: 
         "streak": max(int(item.get("streak") or 0) for item in group),
         "needed": needed,
         "done": _done(first, actions),
+        "overlays": list({one["text"]: one for item in group for one in item.get("overlays", ())}.values()),
         "span": around(since, first.get("until") or now, now) if since else "6h",
     }
 

@@ -21,6 +21,7 @@ from monitor.store.tables.logs import (
 )
 from monitor.store.tables.reports import drift_reports
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
+from monitor.store.tables.telling import notices, silences
 
 __all__ = [
     "actions",
@@ -41,10 +42,12 @@ __all__ = [
     "incidents",
     "manifest",
     "metadata",
+    "notices",
     "policies",
     "promotions",
     "quarantine",
     "routes",
+    "silences",
     "single_events",
     "slots",
     "summaries",

@@ -285,6 +285,18 @@ def upgrade() -> None:
         batch_op.create_index("manifest_by_hour", ["policy", "kind", "hour"], unique=False)
 
     op.create_table(
+        "notices",
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("trigger", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("told", sa.String(), nullable=False),
+        sa.Column("paged", sa.Float(), nullable=True),
+        sa.Column("moved", sa.Float(), nullable=True),
+        sa.Column("flapping", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("policy", "version", "trigger", "key"),
+    )
+    op.create_table(
         "policies",
         sa.Column("policy", sa.String(), nullable=False),
         sa.Column("landing_seq", sa.BigInteger(), nullable=False),
@@ -337,6 +349,23 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("policy"),
     )
+    op.create_table(
+        "silences",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("trigger", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("ended", sa.Float(), nullable=True),
+        sa.Column("ended_by", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.create_index("silences_by_policy", ["policy", "until"], unique=False)
+
     op.create_table(
         "single_events",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
