@@ -57,7 +57,13 @@ def mutes(connection: Connection, settings: Settings, now: float, policy: str | 
     held = select(silences).where(c.created <= now, c.until > now, c.ended.is_(None))
     if policy is not None:
         held = held.where(c.policy == policy)
-    return [
+    windows = [
+        Mute("maintenance", name, of, "", "", one.owner, one.reason, one.until.timestamp())
+        for of, configured in settings.policy.items()
+        for name, one in configured.maintenance.items()
+        if policy in {None, of} and one.from_.timestamp() <= now < one.until.timestamp()
+    ]
+    return windows + [
         Mute("silence", str(row.id), row.policy, row.trigger, row.version, row.owner, row.reason, row.until)
         for row in connection.execute(held.order_by(c.id))
     ]

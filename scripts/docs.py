@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from monitor import settings, units
@@ -51,9 +51,15 @@ def kind(annotation: Any) -> str:
         return "table"
     if origin is not None:  # Annotated inside a union
         return kind(arguments[0])
-    return {str: "text", Path: "path", bool: "true, false", int: "whole number", float: "number"}.get(
-        annotation, "table"
-    )
+    named = {
+        str: "text",
+        Path: "path",
+        bool: "true, false",
+        int: "whole number",
+        float: "number",
+        AwareDatetime: "time",
+    }
+    return named.get(annotation, "table")
 
 
 def toml_type(field: FieldInfo) -> str:
