@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from monitor.clock import Clock, stamp
 from monitor.settings import Settings
-from monitor.store.tables import silences
+from monitor.store.tables import notices, silences
 
 QUIET = 1800.0  # flapping ends after 30 minutes in which the alert neither began nor stopped firing
 _NEVER = "; a rollback and its pages are never muted"
@@ -75,9 +75,25 @@ def muted(held: Iterable[Mute], policy: str, trigger: str, version: str) -> bool
 
 
 def attach(connection: Connection, settings: Settings, clock: Clock, found: Sequence[dict[str, Any]]) -> None:
-    """Add ``overlays`` to each alert: what lies over it now, the newest silence last."""
+    """Add ``overlays`` to each alert: what lies over it now, flapping first and the newest silence last."""
     now = clock.now()
     held = mutes(connection, settings, now)
+    unsteady = _flapping(connection, now)
     for item in found:
         where = (item["policy"], item["trigger"], item["version"])
-        item["overlays"] = [mute.shown(item["severity"]) for mute in held if mute.covers(*where)]
+        item["overlays"] = [*unsteady.get((*where, item["key"]), ())]
+        item["overlays"] += [mute.shown(item["severity"]) for mute in held if mute.covers(*where)]
+
+
+def _flapping(connection: Connection, now: float) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    c = notices.c
+    rows = connection.execute(select(notices).where(c.flapping.is_not(None), c.moved > now - QUIET))
+    return {(row.policy, row.trigger, row.version, row.key): [_unsteady(row.flapping, row.moved)] for row in rows}
+
+
+def _unsteady(since: float, moved: float) -> dict[str, Any]:
+    reason = (
+        f"flapping since {stamp(since)}: it began or stopped firing too often, and pages again after 30 quiet minutes"
+    )
+    told = {"by": "checkrein", "reason": reason, "until": stamp(moved + QUIET)}
+    return {"kind": "flapping", "name": "flapping", **told, "text": reason + "."}
