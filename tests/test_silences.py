@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from dashboard.findings import findings
 from monitor import rollback, silences, status
 from monitor.clock import ManualClock, stamp
+from monitor.report import report
 from monitor.silences import LONGEST, SilenceError
 from monitor.store.database import Database
 from monitor.store.tables import actions, events, routes
@@ -81,15 +83,12 @@ def test_what_is_over_when_the_silence_ends_pages_nobody(parts: Parts) -> None:
     judged(parts, True)
     move(parts, 60.0)
     judged(parts, False)
-    assert [item["state"] for item in [alert_of(parts)]] == ["resolved"]
+    with parts.database.read() as connection:
+        (left,) = status.alerts_of(connection, "p", all_states=True)
+    assert left["state"] == "resolved"
     move(parts, HOUR)
     judged(parts, None)
     assert pages(parts) == []
-
-
-def alert_of(parts: Parts) -> dict[str, Any]:
-    with parts.database.read() as connection:
-        return status.alerts_of(connection, "p", all_states=True)[0]
 
 
 @pytest.mark.parametrize(("trigger", "version"), [("mild", ""), ("low", "v6"), ("", "v6")])
@@ -116,12 +115,16 @@ def test_a_rollback_and_its_pages_are_never_muted(parts: Parts) -> None:
     assert [page["why"] for page in pages(parts)] == ["blocked"]
 
 
-def test_the_findings_of_the_pages_carry_the_overlay_once(parts: Parts) -> None:
+def test_whoever_looks_sees_who_silenced_it_and_why_once(parts: Parts) -> None:
     silence(parts)
     judged(parts, True, keys=("inlet", "load"))
     with parts.database.read() as connection:
         found = alerts(connection, parts.settings, parts.clock)
+        told = report({**status.of(connection, parts.settings, parts.clock, "p"), "candidates": []})
     (finding,) = found["open"]
+    text = f"◇ silenced until {stamp(parts.clock.now() + HOUR)} by anna: The probe is being replaced."
+    assert told.count(text) == 1
+    assert str(findings(found["open"], parts.clock.now(), empty="")).count(text) == 1
     assert finding["count"] == 2
     assert [one["kind"] for one in finding["overlays"]] == ["silence"]
 

@@ -78,6 +78,7 @@ def test_the_command_adds_lists_and_ends(desk: Desk) -> None:
     assert desk.run("silence", "end", "1").status == 0
     assert "is ended already" in desk.run("silence", "end", "1").out
     assert desk.run("silence", "end", "2").status == 1
+    assert desk.run("silence", "end", "9" * 30).status == 2  # no database has such a number
     assert "nothing is silenced" in desk.run("silence", "list").out
     for wrong in ((), ("--for", "2h", "--until", "2099-01-01T00:00:00Z"), ("--for", "8d"), ("--for", "2")):
         refused = desk.run("silence", "add", *named, *wrong)

@@ -67,7 +67,9 @@ def list_silences(
 
 @silence_app.command("end")
 def end_silence(
-    identity: Annotated[int, typer.Argument(help="The silence's number, as `silence list` shows it.")],
+    identity: Annotated[
+        int, typer.Argument(min=1, max=999_999_999, help="The silence's number, as `silence list` shows it.")
+    ],
     config: Config = CONFIG,
     as_json: Json = False,
 ) -> int:
