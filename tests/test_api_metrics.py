@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from monitor.api.exposition import GONE, OUTCOMES
+from monitor.api.exposition import FIELDS, GONE, OTHER, OUTCOMES
 from monitor.clock import ManualClock
 from monitor.store.database import Database, upsert
-from monitor.store.tables import actions, heartbeats
+from monitor.store.tables import actions, heartbeats, quarantine
 from runbooks.actions import ActionState
 from tests.api_site import Api
 
@@ -97,3 +97,15 @@ def test_every_state_of_an_action_has_an_outcome_and_hooks_that_left_are_one(api
         assert {hook for (hook, _word), count in found.items() if count} == {GONE}
         assert {word for _hook, word in found} == set(OUTCOMES)
         assert told(api, "delivery_attempts")[GONE,] == 2.0
+
+
+def test_a_log_with_endless_wrong_fields_makes_no_endless_series(api: Api) -> None:
+    fields = [f"state.x{number:03}" for number in range(FIELDS + 10) for _ in range(2 if number < FIELDS else 1)]
+    wrong = [("cooling", name) for name in fields] + [("gone", "ts"), ("left", "ts")]
+    row = {"origin": "o", "row": 1, "reason": "r", "raw": "{}", "at": 0.0}
+    with api.parts.database.begin() as connection:
+        connection.execute(insert(quarantine), [{**row, "policy": policy, "field": field} for policy, field in wrong])
+    found = told(api, "quarantined_rows")
+    assert len(found) == FIELDS + 2
+    assert (found[OTHER, "cooling"], found["ts", GONE]) == (10.0, 2.0)
+    assert sum(found.values()) == len(wrong)

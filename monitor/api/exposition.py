@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -17,7 +18,8 @@ _OPEN = ("pending", "in_flight", "delivered", "unconfirmed")
 _FAILED = "failed:"  # begins the sign of life that a job gives when it fails
 _FUTURE = 60.0  # a sign of life from further ahead was given before the machine's clock was set back
 OUTCOMES = ("delivered", "waiting", "failing", "refused", "withdrawn")
-GONE = "(gone)"  # all hooks that the configuration does not have any more
+GONE = "(gone)"  # all hooks and policies that the configuration does not have any more
+OTHER, FIELDS = "(other)", 50  # a log names its columns: of each policy the fields with the most rows are told apart
 
 
 def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
@@ -54,11 +56,7 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
         select(*by, func.count()).where(alerts.c.state == "firing").group_by(*by)
     ):
         firing.labels(policy, severity).set(number)
-    refused = gauge("quarantined_rows", "Rows in quarantine", "policy", "field")
-    for policy, field, number in connection.execute(
-        select(quarantine.c.policy, quarantine.c.field, func.count()).group_by(quarantine.c.policy, quarantine.c.field)
-    ):
-        refused.labels(policy, field).set(number)
+    _quarantined(connection, settings, gauge)
     return generate_latest(registry).decode()
 
 
@@ -102,3 +100,19 @@ def _deliveries(connection: Connection, settings: Settings, gauge: Callable[...,
     attempts = gauge("delivery_attempts", "Attempts to deliver the actions that are stored", "hook")
     for hook, number in tried.items():
         attempts.labels(hook).set(number)
+
+
+def _quarantined(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:
+    """Count the rows in quarantine by the field that is wrong; the rarest fields of a policy are one."""
+    c = quarantine.c
+    grouped = select(c.policy, c.field, func.count().label("number")).group_by(c.policy, c.field)
+    counted: dict[tuple[str, str], int] = {}
+    kept: Counter[str] = Counter()
+    for row in connection.execute(grouped.order_by(func.count().desc(), c.policy, c.field)):
+        policy = row.policy if row.policy in settings.policy else GONE
+        kept[policy] += 1
+        labels = policy, row.field if kept[policy] <= FIELDS else OTHER
+        counted[labels] = counted.get(labels, 0) + row.number
+    refused = gauge("quarantined_rows", "Rows in quarantine", "policy", "field")
+    for labels, number in counted.items():
+        refused.labels(*labels).set(number)
