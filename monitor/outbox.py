@@ -127,9 +127,10 @@ def _doubt(held: Claim, told: Acknowledgement | None) -> str | None:
 
 
 def undelivered(connection: Connection, clock: Clock) -> list[str]:
-    """Return the actions whose first attempt is 30 s old and that nobody took yet."""
+    """Return the actions whose first attempt is 30 s old, or is in what is now the future, and that nobody took yet."""
     waiting = actions.c.state.in_((ActionState.PENDING, ActionState.IN_FLIGHT))
-    late = select(actions.c.id).where(waiting, actions.c.real_first_attempt <= clock.real() - PAGE_AFTER)
+    first, now = actions.c.real_first_attempt, clock.real()
+    late = select(actions.c.id).where(waiting, or_(first <= now - PAGE_AFTER, first > now + FAR))
     return list(connection.execute(late).scalars())
 
 

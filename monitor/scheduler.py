@@ -23,7 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor import breakglass, checklists, estimates, retention, route, slots
 from monitor.actions import ActionLoop
-from monitor.beat import EachSlot
+from monitor.beat import EachSlot, hasten
 from monitor.drift_report import job as drift_report
 from monitor.horizon import horizon, within_reach
 from monitor.single_events import pending
@@ -250,10 +250,17 @@ class Scheduler:
             if not alive["beat"]:
                 log.error("the scheduler's thread died; starting it again")
                 self._beat = self._new_beat()
+            elif self._beat is not None:
+                self._guarded("clock", functools.partial(self._hasten, self._beat))
             dead = ", ".join(name for name, lives in alive.items() if not lives)
             self._guarded("watchdog", functools.partial(self._beat_heart, "watchdog", dead))
             if count % BREAK_GLASS_EVERY == 0:
                 self._guarded("break_glass", self._break_glass)
+
+    def _hasten(self, beat: BackgroundScheduler) -> None:
+        jobs = hasten(beat)
+        if jobs:
+            log.warning("the machine's clock was set back; asking again for %s", ", ".join(jobs))
 
     def _break_glass(self) -> None:
         """Take up what was done without the database, and keep ready what that takes."""

@@ -12,6 +12,7 @@ from monitor.store.database import Database, DatabaseUnavailableError, insert_ne
 from monitor.store.tables import slots
 
 LEASE = 12.0  # real seconds; a takeover happens within 15
+FAR = 5 * LEASE  # a lease or an end further ahead than this was written before the machine's clock was set back
 _KEPT = 86400.0
 
 
@@ -35,12 +36,19 @@ def claim(database: Database, clock: Clock, job: str, slot: int, owner: str) -> 
     One conditional UPDATE decides, which means the same on SQLite and PostgreSQL; the fence grows with every
     taking, so that a worker which comes back from a long pause cannot finish what was taken from it. While a pass of
     an earlier slot still runs, a later one of the same job is not given away: the two would do the same work.
+
+    What was written before the machine's clock was set back does not hang: a lease that ends too far ahead holds
+    nobody up, and slots that were finished in what is now the future are forgotten. Their passes find every window
+    judged already and judge none twice; without them nobody would look at the policy until the clock has caught up.
     """
     now = clock.real()
     running = select(slots.c.slot).where(slots.c.job == job, slots.c.slot != slot, slots.c.done.is_(False))
     with database.begin() as connection:
-        if connection.execute(running.where(slots.c.real_expires >= now).limit(1)).first() is not None:
+        if connection.execute(running.where(slots.c.real_expires.between(now, now + FAR)).limit(1)).first() is not None:
             return None
+        connection.execute(
+            delete(slots).where(slots.c.job == job, slots.c.done.is_(True), slots.c.real_done > now + FAR)
+        )
         insert_new(
             connection,
             slots,
@@ -58,7 +66,7 @@ def claim(database: Database, clock: Clock, job: str, slot: int, owner: str) -> 
         )
         row = connection.execute(
             update(slots)
-            .where(slots.c.job == job, slots.c.slot == slot, slots.c.done.is_(False), slots.c.real_expires < now)
+            .where(slots.c.job == job, slots.c.slot == slot, slots.c.done.is_(False), _ended(now))
             .values(owner=owner, fence=slots.c.fence + 1, real_expires=now + LEASE)
             .returning(slots.c.fence)
         ).one_or_none()
@@ -128,7 +136,7 @@ def abandoned(connection: Connection, clock: Clock) -> list[str]:
     """Return the jobs whose newest slot was claimed and not finished, and whose owner's lease ran out."""
     newer = slots.alias()
     later = select(newer.c.slot).where(newer.c.job == slots.c.job, newer.c.slot > slots.c.slot, newer.c.fence > 0)
-    left = select(slots.c.job).where(slots.c.done.is_(False), slots.c.fence > 0, slots.c.real_expires < clock.real())
+    left = select(slots.c.job).where(slots.c.done.is_(False), slots.c.fence > 0, _ended(clock.real()))
     return list(connection.execute(left.where(~later.exists())).scalars())
 
 
@@ -143,6 +151,10 @@ def forget(connection: Connection, clock: Clock) -> None:
             )
         )
     )
+
+
+def _ended(now: float) -> ColumnElement[bool]:
+    return or_(slots.c.real_expires < now, slots.c.real_expires > now + FAR)
 
 
 def _is(held: Claim) -> ColumnElement[bool]:

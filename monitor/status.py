@@ -112,7 +112,11 @@ def alerts_of(connection: Connection, policy: str | None = None, *, all_states: 
 
 
 def stale_jobs(connection: Connection, settings: Settings, clock: Clock) -> dict[str, float | None]:
-    """Return jobs whose last sign of life is older than three intervals: its age in real seconds, None for never."""
+    """Return jobs whose last sign of life is older than three intervals: its age in real seconds, None for never.
+
+    One from as far in the future was given before the machine's clock was set back, and is none since: its age is
+    negative.
+    """
     seen = {row.part: row.real_at for row in connection.execute(select(heartbeats.c.part, heartbeats.c.real_at))}
     stale: dict[str, float | None] = {}
     for policy, configuration in settings.policy.items():
@@ -120,7 +124,7 @@ def stale_jobs(connection: Connection, settings: Settings, clock: Clock) -> dict
         last = seen.get(f"judge:{policy}")
         if last is None:
             stale[f"judge:{policy}"] = None
-        elif clock.real() - last > max(15.0, 3 * poll / clock.speed):
+        elif abs(clock.real() - last) > max(15.0, 3 * poll / clock.speed):
             stale[f"judge:{policy}"] = round(clock.real() - last, 3)
     return stale
 

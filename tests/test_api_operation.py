@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -234,11 +235,13 @@ def test_metrics_are_what_prometheus_reads(api: Api) -> None:
         name: {tuple(sample.labels.values()): sample.value for sample in family.samples}
         for name, family in families.items()
     }
-    assert found["checkrein_data_age_seconds"] == {("cooling",): 100.0}  # of a policy without data there is no age
-    assert found["checkrein_evaluation_age_seconds"] == {("judge:cooling",): 0.0}
+    assert found["checkrein_data_age_seconds"] == {("cooling",): 100.0, ("heating",): inf}  # never is not silent
+    assert found["checkrein_evaluation_age_seconds"] == {("judge:cooling",): 0.0, ("judge:heating",): inf}
     assert found["checkrein_actions"] == {("delivered",): 1.0}
     assert (found["checkrein_outbox_depth"], found["checkrein_outbox_oldest_seconds"]) == ({(): 1.0}, {(): 0.0})
     assert found["checkrein_quarantined_rows"] == {("propensity", "cooling"): 1.0}
+    assert found["checkrein_actions_unconfirmed"] == {(): 0.0}
+    assert found["checkrein_deliveries"] == found["checkrein_delivery_attempts"] == {}  # the route is the whole message
 
 
 def test_the_document_is_valid_and_every_operation_has_a_summary(document: dict[str, Any]) -> None:

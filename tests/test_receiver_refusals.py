@@ -73,6 +73,21 @@ def test_a_signature_of_another_version_does_not_count(site: Site) -> None:
     assert site.post(event(), headers).status_code == 401
 
 
+@pytest.mark.parametrize("others", ["v1,AAAA", "v1a,AAAA v2,AAAA", "v1", "nonsense v1, ,v1", "v1,=== " * 500])
+def test_one_signature_that_fits_is_enough_whatever_stands_beside_it(site: Site, others: str) -> None:
+    headers = signing_headers(SECRET, "act_1", NOW, event())
+    headers["webhook-signature"] = f"{others.strip()} {headers['webhook-signature']}"
+    assert site.post(event(), headers).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_a_header_that_is_there_twice_is_an_answer_and_no_fault(site: Site, name: str) -> None:
+    right = signing_headers(SECRET, "act_1", NOW, event())
+    for first, second, status in ((right[name], "x", 401), ("x", right[name], 200)):
+        pairs = [(key, value) for key, value in right.items() if key != name] + [(name, first), (name, second)]
+        assert site.http.post("/", content=event(), headers=pairs).status_code == status  # the last one counts
+
+
 def test_a_body_that_was_changed_on_the_way_is_401(site: Site) -> None:
     headers = signing_headers(SECRET, "act_1", NOW, event("v6"))
     assert site.post(event("v5"), headers).status_code == 401

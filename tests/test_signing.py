@@ -47,6 +47,12 @@ def test_a_rotation_is_accepted_by_receivers_that_hold_either_secret(receiver: s
     assert verify(receiver, signed, BODY, SENT) == IDENTITY
 
 
+@pytest.mark.parametrize("others", ["v1,AAAA", "v1a,AAAA v2,AAAA", "v1", "nonsense v1, ,v1", "v1,=== " * 500])
+def test_one_signature_that_fits_is_enough_whatever_stands_beside_it(others: str) -> None:
+    for given_ in (f"{others} {SIGNATURE}", f"{SIGNATURE} {others}"):
+        assert verify(SECRET, headers(signature=given_), BODY, SENT) == IDENTITY
+
+
 @pytest.mark.parametrize("off", [-300.0, -299.5, 0.0, 300.0])
 def test_a_message_is_accepted_up_to_300_seconds_off(off: float) -> None:
     assert verify(SECRET, headers(), BODY, SENT + off) == IDENTITY

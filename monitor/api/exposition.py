@@ -2,46 +2,117 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from monitor.clock import Clock
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, heartbeats, policies, quarantine
+from runbooks.actions import ActionState
 
 _OPEN = ("pending", "in_flight", "delivered", "unconfirmed")
+_FAILED = "failed:"  # begins the sign of life that a job gives when it fails
+_FUTURE = 60.0  # a sign of life from further ahead was given before the machine's clock was set back
+OUTCOMES = ("delivered", "waiting", "failing", "refused", "withdrawn")
+GONE = "(gone)"  # all hooks and policies that the configuration does not have any more
+OTHER, FIELDS = "(other)", 50  # a log names its columns: of each policy the fields with the most rows are told apart
 
 
 def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
-    """Return the metrics in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format.
+
+    What never happened is a series too: a rule that compares an age fires for infinity, and never for a series that is
+    not there. Labels are names of the configuration and words of ours, so their number is bounded.
+    """
     registry = CollectorRegistry()
 
     def gauge(name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"checkrein_{name}", text, labels, registry=registry)
 
-    age = gauge("data_age_seconds", "Age of the newest decision", "policy")
-    for row in connection.execute(select(policies.c.policy, policies.c.last_ts)):
-        if row.policy in settings.policy and row.last_ts is not None:
-            age.labels(row.policy).set(clock.now() - row.last_ts)
-    evaluation = gauge("evaluation_age_seconds", "Real seconds since a job or loop last did its work", "part")
-    for row in connection.execute(select(heartbeats.c.part, heartbeats.c.real_at)):
-        evaluation.labels(row.part).set(clock.real() - row.real_at)
+    age = gauge("data_age_seconds", "Age of the newest decision; +Inf: there is none", "policy")
+    newest = {row.policy: row.last_ts for row in connection.execute(select(policies.c.policy, policies.c.last_ts))}
+    for policy in settings.policy:
+        last = newest.get(policy)
+        age.labels(policy).set(math.inf if last is None else clock.now() - last)
+    _signs_of_life(connection, settings, clock, gauge)
     depth = gauge("actions", "Actions by state", "state")
     for state, count in connection.execute(select(actions.c.state, func.count()).group_by(actions.c.state)):
         depth.labels(state).set(count)
+    doubtful = select(func.count()).where(actions.c.state == ActionState.UNCONFIRMED.value)
+    text = "Actions that were delivered and are not seen to work"
+    gauge("actions_unconfirmed", text).set(connection.execute(doubtful).scalar_one())
     unfinished = select(func.count(), func.min(actions.c.real_requested)).where(actions.c.state.in_(_OPEN))
     count, oldest = connection.execute(unfinished).one()
     gauge("outbox_depth", "Actions that are not finished").set(count)
     gauge("outbox_oldest_seconds", "Age of the oldest unfinished action").set(clock.real() - oldest if oldest else 0)
+    _deliveries(connection, settings, gauge)
     firing = gauge("alerts_firing", "Alerts that fire, by severity", "policy", "severity")
     by = (alerts.c.policy, alerts.c.severity)
     for policy, severity, number in connection.execute(
         select(*by, func.count()).where(alerts.c.state == "firing").group_by(*by)
     ):
         firing.labels(policy, severity).set(number)
-    refused = gauge("quarantined_rows", "Rows in quarantine", "policy", "field")
-    for policy, field, number in connection.execute(
-        select(quarantine.c.policy, quarantine.c.field, func.count()).group_by(quarantine.c.policy, quarantine.c.field)
-    ):
-        refused.labels(policy, field).set(number)
+    _quarantined(connection, settings, gauge)
     return generate_latest(registry).decode()
+
+
+def _signs_of_life(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Tell when each job and loop last worked, a policy that was never passed over among them, and last failed."""
+    worked = gauge("evaluation_age_seconds", "Real seconds since a job or loop last did its work; +Inf: never", "part")
+    failed = gauge("failure_age_seconds", "Real seconds since a job last failed", "part")
+    for policy in settings.policy:
+        worked.labels(f"judge:{policy}").set(math.inf)
+    for row in connection.execute(select(heartbeats.c.part, heartbeats.c.real_at)):
+        part = row.part.removeprefix(_FAILED)
+        _job, colon, policy = part.partition(":")
+        if colon and policy not in settings.policy:
+            continue  # of a policy that is not configured any more
+        age = clock.real() - row.real_at
+        (failed if row.part.startswith(_FAILED) else worked).labels(part).set(age if age >= -_FUTURE else math.inf)
+
+
+def _deliveries(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:
+    """Count what each hook was to be told, by what became of it, and the attempts that were made."""
+    c = actions.c
+    outcome = case(
+        (c.state.in_((ActionState.BLOCKED.value, ActionState.DEAD_LETTER.value)), "refused"),
+        (c.real_delivered.is_not(None), "delivered"),
+        (c.state.in_((ActionState.SUPERSEDED.value, ActionState.CANCELLED.value)), "withdrawn"),
+        (c.attempts > case((c.state == ActionState.IN_FLIGHT.value, 1), else_=0), "failing"),
+        else_="waiting",
+    )
+    counted = dict.fromkeys(((hook, word) for hook in settings.hook for word in OUTCOMES), 0)
+    tried = dict.fromkeys(settings.hook, 0)
+    each = select(c.hook, c.attempts, outcome.label("outcome")).where(c.hook != "").subquery()
+    by = (each.c.hook, each.c.outcome)
+    sums = (func.count().label("number"), func.sum(each.c.attempts).label("tries"))
+    for row in connection.execute(select(*by, *sums).group_by(*by)):
+        hook = row.hook if row.hook in settings.hook else GONE
+        counted[hook, row.outcome] = counted.get((hook, row.outcome), 0) + row.number
+        tried[hook] = tried.get(hook, 0) + int(row.tries)
+    told = gauge("deliveries", "Actions by hook and what became of their delivery", "hook", "outcome")
+    for labels, number in counted.items():
+        told.labels(*labels).set(number)
+    attempts = gauge("delivery_attempts", "Attempts to deliver the actions that are stored", "hook")
+    for hook, number in tried.items():
+        attempts.labels(hook).set(number)
+
+
+def _quarantined(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:
+    """Count the rows in quarantine by the field that is wrong; the rarest fields of a policy are one."""
+    c = quarantine.c
+    grouped = select(c.policy, c.field, func.count().label("number")).group_by(c.policy, c.field)
+    counted: dict[tuple[str, str], int] = {}
+    kept: Counter[str] = Counter()
+    for row in connection.execute(grouped.order_by(func.count().desc(), c.policy, c.field)):
+        policy = row.policy if row.policy in settings.policy else GONE
+        kept[policy] += 1
+        labels = policy, row.field if kept[policy] <= FIELDS else OTHER
+        counted[labels] = counted.get(labels, 0) + row.number
+    refused = gauge("quarantined_rows", "Rows in quarantine", "policy", "field")
+    for labels, number in counted.items():
+        refused.labels(*labels).set(number)
