@@ -34,7 +34,7 @@ DAY, HOUR = 86400.0, 3600.0
 LIMIT_PER_HOUR = 5  # automatic rollbacks of all policies together
 NEVER_LIMITED = frozenset({"hard_constraint", "irreversible_action"})
 Mode = Literal["automatic", "manual"]
-_MOVED = "rollback.requested"
+MOVED = "rollback.requested"
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _move(case: _Case, target: str) -> Outcome:
     sentence = f"{policy} goes from {case.from_version} to {target}, generation {generation}: {case.reason}"
     body = {"from_version": case.from_version, "to_version": target, "generation": generation, "mode": case.mode}
     body |= {"trigger": case.trigger, "reason": case.reason, "incident": case.incident.id, "actions": list(identities)}
-    events.record(connection, case.clock, _MOVED, policy, case.actor, body)
+    events.record(connection, case.clock, MOVED, policy, case.actor, body)
     return Outcome("requested", sentence, case.from_version, target, generation, case.incident.id, identities)
 
 
@@ -270,7 +270,7 @@ def _row(case: _Case, hook: str, target: str, generation: int) -> dict[str, Any]
 def _used_up(case: _Case) -> str | None:
     """Say which limit of automatic rollbacks is used up; None while both have room."""
     now = case.clock.now()
-    moved = events.since(case.connection, _MOVED, now - DAY)
+    moved = events.since(case.connection, MOVED, now - DAY)
     automatic = [(row.policy, row.at) for row in moved if json.loads(row.body)["mode"] == "automatic"]
     today = sum(name == case.policy for name, _ in automatic)
     per_day = case.settings.policy[case.policy].limit_per_day
