@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from monitor import events
 from monitor.clock import Clock
@@ -82,6 +82,16 @@ def ensure_route(connection: Connection, settings: Settings, clock: Clock, polic
     insert_new(connection, routes, [{**row, "changed": clock.now(), "reason": FIRST_REASON}])
 
 
+def locked_route(connection: Connection, settings: Settings, clock: Clock, policy: str) -> Row[Any]:
+    """Return the policy's row of routes, made if it is missing; nobody moves it before the caller's transaction ends.
+
+    A no-op update takes the row's lock, on PostgreSQL too, where a read takes none.
+    """
+    ensure_route(connection, settings, clock, policy)
+    here = update(routes).where(routes.c.policy == policy)
+    return connection.execute(here.values(generation=routes.c.generation).returning(*routes.c)).one()
+
+
 def request(
     connection: Connection,
     settings: Settings,
@@ -127,10 +137,7 @@ def request(
     if to_version is not None and mode != "manual":
         raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
     configuration = settings.policy[policy]
-    ensure_route(connection, settings, clock, policy)
-    # A no-op update takes the row's lock: what is read below cannot change under us, on PostgreSQL either.
-    locked = update(routes).where(routes.c.policy == policy).values(generation=routes.c.generation).returning(*routes.c)
-    route = connection.execute(locked).one()
+    route = locked_route(connection, settings, clock, policy)
     old = from_version or route.serving
     if to_version == old:
         raise ValueError(f"{old} is the version to be stopped: name another one, or none to follow the fallbacks")
