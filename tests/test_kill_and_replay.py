@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Boolean, column, func, select, table, update
@@ -12,6 +13,7 @@ from sqlalchemy import Boolean, column, func, select, table, update
 from examples.receiver import REHEARSALS
 from monitor import by_hand, rollback
 from monitor.clock import ManualClock
+from monitor.settings import ConfigurationError, parse
 from monitor.store.database import Database
 from monitor.store.tables import actions, events, routes
 from runbooks.actions import ActionState
@@ -167,3 +169,19 @@ def test_a_trigger_may_not_name_where_to_go(api: Api) -> None:
             connection, api.parts.settings, api.parts.clock, "cooling", from_version=None, reason="r",
             trigger="reward_3sigma", actor="t", mode="automatic", to_version="rules",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".", ".."])
+def test_a_policy_that_could_not_be_stopped_over_http_is_not_configured(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="could not be stopped over HTTP"):
+        parse({"policy": {name: {"incumbent": "v6"}}})
+
+
+@pytest.mark.parametrize("name", ["kühl 1", "a?b#c", "a%2Fb", "x.y", "\n", "☃"])
+def test_a_policy_with_an_odd_name_is_stopped_over_http(
+    database: Database, clock: ManualClock, tmp_path: Path, name: str
+) -> None:
+    api = Api(database, clock, tmp_path, {name: {"incumbent": "v6", "serving": "v7"}})
+    assert api.post(f"/policies/{quote(name, safe='')}/kill", WHY).status_code == 202
+    assert api.get(f"/policies/{quote(name, safe='')}/route").json()["serving"] == "v6"
+    assert api.get(f"/policies/{quote(name, safe='')}/candidates").json()["policy"] == name
