@@ -86,7 +86,10 @@ class Follower:
         known = self._remembered()
         self.generation = int(known.get("generation", 0))
         if known:
-            self._apply(str(known["serving"]))
+            try:
+                self._apply(str(known["serving"]))
+            except Exception:  # whatever cannot be loaded now is asked for again, or the fallback serves in time
+                log.exception("%s, which served before, cannot be served", known["serving"])
 
     def start(self) -> None:
         """Follow in the background until ``stop``."""
@@ -113,9 +116,13 @@ class Follower:
                 elif self.alone:  # the same as before, which is not what serves now
                     self._apply(str(self._remembered()["serving"]))
                 self._valid_until, self.alone = asked + self._valid_for, False
+                done = {"generation": self.generation, "serving": self.serving, "artifact_sha256": self.artifact}
         except Exception as error:  # noqa: BLE001 - whatever is wrong with an answer, it is no answer
             log.warning("%s: %s", self._base, error)
+            self._etag = None  # the next answer is a whole one
             return False
+        if self._token and done["generation"] != self._acknowledged:  # after a 304 too, until it has arrived
+            self._acknowledge(done)  # not under the guard: one that hangs keeps no dead man's switch from acting
         return True
 
     def check(self) -> None:
@@ -135,19 +142,16 @@ class Follower:
             self._apply(version)
         self._remember({"generation": generation, "serving": version})
         self.generation = generation
-        if self._token and generation != self._acknowledged:
-            self._acknowledge()
 
     def _apply(self, version: str) -> None:
         self.artifact = self._switch(version)
         self.serving = version
 
-    def _acknowledge(self) -> None:
-        told = {"generation": self.generation, "serving": self.serving, "artifact_sha256": self.artifact}
+    def _acknowledge(self, told: Mapping[str, Any]) -> None:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         with contextlib.suppress(OSError, http.client.HTTPException):  # the decision log says it too
             status, _headers, _body = self._send(f"{self._base}/acknowledge", headers, SLACK, json.dumps(told).encode())
-            self._acknowledged = self.generation if status == 200 else 0
+            self._acknowledged = int(told["generation"]) if status == 200 else 0
 
     def _send(
         self, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
@@ -162,10 +166,13 @@ class Follower:
 
     def _remembered(self) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(self._state.read_bytes())
+            found = json.loads(self._state.read_bytes())
+            return {"generation": int(found["generation"]), "serving": str(found["serving"])}
         except FileNotFoundError:
             return {}
-        return found
+        except (ValueError, KeyError, TypeError) as error:  # a damaged disk is no reason not to start
+            log.error("%s is damaged, so that the next answer counts, whatever its generation: %s", self._state, error)
+            return {}
 
     def _remember(self, known: Mapping[str, Any]) -> None:
         fresh = self._state.with_suffix(".new")

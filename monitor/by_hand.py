@@ -15,8 +15,9 @@ from monitor.pull import pull
 from monitor.rollback import Outcome
 from monitor.runtime import worker_name
 from monitor.settings import Settings
-from monitor.store.tables import actions, routes
+from monitor.store.tables import actions
 from monitor.tick import Parts
+from runbooks.actions import UNFINISHED
 
 _PAUSE = 0.2
 _OPEN = ("pending", "in_flight", "delivered", "unconfirmed")  # may still become confirmed by itself
@@ -50,15 +51,19 @@ def stop(connection: Connection, parts: Parts, policy: str, reason: str, actor: 
     Unlike a rollback it skips the fallbacks in between, whatever is under way and whoever serves.
     """
     safe = safe_version(parts.settings, policy)
-    rollback.ensure_route(connection, parts.settings, parts.clock, policy)
-    row = connection.execute(select(routes).where(routes.c.policy == policy)).one()
+    row = rollback.locked_route(connection, parts.settings, parts.clock, policy)  # whoever moves it meanwhile waits
     others = [name for name, share in json.loads(row.split).items() if name != safe and share > 0]
     old = row.serving if row.serving != safe else next(iter(others), None)
     if old is None:
         sentence = f"{policy} is served by {safe} alone already, generation {row.generation}."
         body = {"to_version": safe, "generation": row.generation, "reason": reason}
         events.record(connection, parts.clock, "kill.unneeded", policy, actor, body)
-        return Outcome("unneeded", sentence, safe, safe, row.generation)
+        c = actions.c
+        mine = (c.policy == policy, c.generation == row.generation, c.to_version == safe)
+        left = connection.execute(select(c.id, c.state).where(*mine, c.state.in_(UNFINISHED)).order_by(c.hook)).all()
+        if left:  # the route is no proof: whoever asks again learns what came of the first time
+            sentence += f" That is not confirmed yet: {', '.join(one.state for one in left)}."
+        return Outcome("unneeded", sentence, safe, safe, row.generation, None, tuple(one.id for one in left))
     return rollback.request(
         connection,
         parts.settings,
@@ -120,8 +125,8 @@ def roll_back(
 
 
 def _told(outcome: Outcome, found: list[tuple[str, str | None]]) -> list[str]:
-    """Say where the actions of a rollback that was requested stand, and who goes on with those that are not done."""
-    if outcome.state != "requested" or not found:
+    """Say where the actions of what was asked for, now or before, stand, and who goes on with them."""
+    if outcome.state not in ("requested", "unneeded") or not found:
         return []
     told = [f"Now: {', '.join(state for state, _error in found)}."]
     told += [error for _state, error in found if error]

@@ -30,7 +30,7 @@ def store(path: Path, body: pa.Buffer) -> None:
         _make(path.parent)
         _write(temporary, body)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         if error.errno not in _FULL:
             raise
@@ -59,10 +59,11 @@ def _make(folder: Path) -> None:
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in new:
-        _sync(path.parent)
+        sync(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Put the names of a directory on disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

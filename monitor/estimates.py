@@ -65,6 +65,7 @@ def _week(parts: Parts, policy: str, plan: Plan, end: int) -> int:
                 {
                     "policy": policy,
                     "candidate": candidate,
+                    "fingerprint": plan.scored_by[number],
                     "estimator": name,
                     "end": float(end),
                     "begin": float(begin),

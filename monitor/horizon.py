@@ -59,8 +59,11 @@ def within_reach(parts: Parts, policy: str, until: float) -> float:
 
 
 def _listened(connection: Connection, policy: str, interval: float, now: float, span: float) -> bool:
-    """Whether some worker finished passes during all of ``span``, the slots of ``interval`` seconds being the proof."""
+    """Whether some worker finished passes during all of ``span``, the slots of ``interval`` seconds being the proof.
+
+    A slot that was given back because more was to do counts: its pass had pulled what there was.
+    """
     first, current = math.floor((now - span) / interval), math.floor(now / interval)
-    done = select(slots.c.slot).where(slots.c.job == f"judge:{policy}", slots.c.done.is_(True))
+    done = select(slots.c.slot).where(slots.c.job == f"judge:{policy}", slots.c.real_done.is_not(None))
     passed = connection.execute(done.where(slots.c.slot > first, slots.c.slot < current).order_by(slots.c.slot))
     return all(after - before <= MISSED + 1 for before, after in pairwise([first, *passed.scalars(), current]))

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from monitor import events
 from monitor.clock import Clock
@@ -34,7 +34,7 @@ DAY, HOUR = 86400.0, 3600.0
 LIMIT_PER_HOUR = 5  # automatic rollbacks of all policies together
 NEVER_LIMITED = frozenset({"hard_constraint", "irreversible_action"})
 Mode = Literal["automatic", "manual"]
-_MOVED = "rollback.requested"
+MOVED = "rollback.requested"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,16 @@ def ensure_route(connection: Connection, settings: Settings, clock: Clock, polic
     insert_new(connection, routes, [{**row, "changed": clock.now(), "reason": FIRST_REASON}])
 
 
+def locked_route(connection: Connection, settings: Settings, clock: Clock, policy: str) -> Row[Any]:
+    """Return the policy's row of routes, made if it is missing; nobody moves it before the caller's transaction ends.
+
+    A no-op update takes the row's lock, on PostgreSQL too, where a read takes none.
+    """
+    ensure_route(connection, settings, clock, policy)
+    here = update(routes).where(routes.c.policy == policy)
+    return connection.execute(here.values(generation=routes.c.generation).returning(*routes.c)).one()
+
+
 def request(
     connection: Connection,
     settings: Settings,
@@ -127,10 +137,7 @@ def request(
     if to_version is not None and mode != "manual":
         raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
     configuration = settings.policy[policy]
-    ensure_route(connection, settings, clock, policy)
-    # A no-op update takes the row's lock: what is read below cannot change under us, on PostgreSQL either.
-    locked = update(routes).where(routes.c.policy == policy).values(generation=routes.c.generation).returning(*routes.c)
-    route = connection.execute(locked).one()
+    route = locked_route(connection, settings, clock, policy)
     old = from_version or route.serving
     if to_version == old:
         raise ValueError(f"{old} is the version to be stopped: name another one, or none to follow the fallbacks")
@@ -183,7 +190,7 @@ def _move(case: _Case, target: str) -> Outcome:
     sentence = f"{policy} goes from {case.from_version} to {target}, generation {generation}: {case.reason}"
     body = {"from_version": case.from_version, "to_version": target, "generation": generation, "mode": case.mode}
     body |= {"trigger": case.trigger, "reason": case.reason, "incident": case.incident.id, "actions": list(identities)}
-    events.record(connection, case.clock, _MOVED, policy, case.actor, body)
+    events.record(connection, case.clock, MOVED, policy, case.actor, body)
     return Outcome("requested", sentence, case.from_version, target, generation, case.incident.id, identities)
 
 
@@ -270,7 +277,7 @@ def _row(case: _Case, hook: str, target: str, generation: int) -> dict[str, Any]
 def _used_up(case: _Case) -> str | None:
     """Say which limit of automatic rollbacks is used up; None while both have room."""
     now = case.clock.now()
-    moved = events.since(case.connection, _MOVED, now - DAY)
+    moved = events.since(case.connection, MOVED, now - DAY)
     automatic = [(row.policy, row.at) for row in moved if json.loads(row.body)["mode"] == "automatic"]
     today = sum(name == case.policy for name, _ in automatic)
     per_day = case.settings.policy[case.policy].limit_per_day

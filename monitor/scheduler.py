@@ -75,6 +75,7 @@ class Scheduler:
         self._threads: dict[str, threading.Thread] = {}
         self._beat: BackgroundScheduler | None = None
         self._pools: list[ThreadPoolExecutor] = []
+        self._said: dict[str, tuple[object, float]] = {}  # job -> its last failure in the process's log, and when
 
     def start(self) -> None:
         """Start the beat, the event loop, the action loop and the watchdog."""
@@ -216,12 +217,17 @@ class Scheduler:
             return  # what still queues for a thread; the beat waits until its queues are empty
         try:
             work()
+            self._said.pop(job, None)
         except DatabaseUnavailableError as error:
             log.warning("%s: database unavailable, trying again: %s", job, error)
         except slots.LostClaimError as error:
             log.warning("%s: %s", job, error)
         except Exception as error:  # a job that dies silently is what this product exists to prevent
-            log.exception("%s failed", job)
+            kind = (type(error), getattr(error, "errno", None) or str(error))
+            said, at = self._said.get(job, (None, 0.0))
+            if said != kind or not 0 <= self.parts.clock.real() - at < HOUR:  # else the heartbeat below says it
+                log.exception("%s failed", job)
+                self._said[job] = kind, self.parts.clock.real()
             with suppress(DatabaseUnavailableError):  # it is in the process's log then
                 self._beat_heart(f"failed:{job}", f"{type(error).__name__}: {error}")
 
@@ -265,10 +271,12 @@ class Scheduler:
     def _break_glass(self) -> None:
         """Take up what was done without the database, and keep ready what that takes."""
         parts = self.parts
-        if breakglass.replay(parts.database, parts.settings, parts.clock):
-            self.loop.wake()
-        with parts.database.read() as connection:
-            breakglass.refresh(connection, parts.settings, parts.clock)
+        try:
+            if breakglass.replay(parts.database, parts.settings, parts.clock):
+                self.loop.wake()
+        finally:  # a journal that is refused keeps nobody from a copy that is current
+            with parts.database.read() as connection:
+                breakglass.refresh(connection, parts.settings, parts.clock)
 
     def _keep(self, name: str, target: Callable[[], None]) -> None:
         self._threads[name] = threading.Thread(target=target, name=name, daemon=True)

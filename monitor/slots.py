@@ -121,9 +121,12 @@ def finish(connection: Connection, clock: Clock, held: Claim) -> None:
 
 
 def reopen(database: Database, held: Claim) -> None:
-    """Give a finished slot back, because there is more to do in it: it is taken over like one whose owner died."""
+    """Give a finished slot back, because there is more to do in it: it is taken over like one whose owner died.
+
+    When it was done stays on record: a pass was finished in it, which is what shows that somebody listened.
+    """
     with database.begin() as connection:
-        connection.execute(update(slots).where(_is(held)).values(done=False, real_done=None, real_expires=0.0))
+        connection.execute(update(slots).where(_is(held)).values(done=False, real_expires=0.0))
 
 
 def untouched(connection: Connection, job: str, slot: int) -> bool:
@@ -147,7 +150,11 @@ def forget(connection: Connection, clock: Clock) -> None:
         delete(slots).where(
             or_(
                 and_(slots.c.done.is_(True), slots.c.real_done < old),
-                and_(slots.c.done.is_(False), slots.c.real_expires < old),
+                and_(
+                    slots.c.done.is_(False),
+                    slots.c.real_expires < old,
+                    slots.c.real_done.is_(None) | (slots.c.real_done < old),
+                ),
             )
         )
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from monitor import held, overlays
+from monitor import held, overlays, plans
 from monitor.clock import Clock, stamp
 from monitor.metrics import METRICS
 from monitor.segments import split
@@ -76,7 +76,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             item for item in found if item["state"] in {"pending", "firing", "recovering"} or item["health"] != "ok"
         ],
         "actions": open_actions,
-        "estimates": _estimates(connection, policy),
+        "estimates": _estimates(connection, settings, policy),
         "quarantined": _quarantined(connection, policy),
         "jobs": {
             item.part: {"age_s": round(clock.real() - item.real_at, 3), "note": item.note}
@@ -202,12 +202,16 @@ def _actions(connection: Connection, policy: str) -> list[dict[str, Any]]:
     return [{**row._mapping, "requested": stamp(row.requested)} for row in rows]
 
 
-def _estimates(connection: Connection, policy: str) -> list[dict[str, Any]]:
+def _estimates(connection: Connection, settings: Settings, policy: str) -> list[dict[str, Any]]:
+    """Return the newest estimates, without those of candidates that are not there, or are others, now."""
+    plan = plans.configured_plan(settings, policy)
+    current = set(zip(plan.candidates, plan.scored_by, strict=True))
     newest = select(func.max(estimates.c.end)).where(estimates.c.policy == policy).scalar_subquery()
     rows = connection.execute(select(estimates).where(estimates.c.policy == policy, estimates.c.end == newest))
     return [
         {**dict(row._mapping), "begin": stamp(row.begin), "end": stamp(row.end), "reasons": json.loads(row.reasons)}
         for row in rows
+        if (row.candidate, row.fingerprint) in current
     ]
 
 

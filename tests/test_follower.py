@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_in_the_dark_it_serves_the_fallback_and_comes_back_with_the_first_answer
     process.follower.check()
     assert (process.follower.serving, process.follower.alone) == ("rules", True)
     served.open()
-    assert process.follower.step(0)  # 304: it is what was asked for before
+    assert process.follower.step(0)  # it is what was asked for before
     assert (process.follower.serving, process.follower.alone) == ("v7", False)
     assert process.loaded == ["v7", "rules", "v7"]
 
@@ -157,3 +158,83 @@ def test_what_cannot_be_loaded_leaves_what_serves_and_is_tried_again(served: Ser
     process.broken = ()
     assert process.follower.step(0)
     assert process.follower.serving == "v6"
+
+
+@pytest.mark.parametrize("state", ["", "{", "[]", '{"generation": 5}', '{"generation": "x", "serving": "v6"}'])
+def test_a_damaged_memory_is_no_reason_not_to_start(served: Served, tmp_path: Path, state: str) -> None:
+    (tmp_path / "route.json").write_text(state)
+    process = Process(served, tmp_path / "route.json")
+    assert process.follower.step(0)
+    assert (process.follower.serving, process.follower.generation) == ("v7", 1)
+
+
+def test_what_served_before_and_cannot_be_loaded_is_no_reason_not_to_start(served: Served, tmp_path: Path) -> None:
+    Process(served, tmp_path / "route.json").follower.step(0)
+    process = Process(served, tmp_path / "route.json", broken=("v7",))
+    assert not process.follower.step(0)
+    process.now += 121
+    process.follower.check()
+    assert process.follower.serving == "rules"
+    process.broken = ()
+    assert process.follower.step(0)
+    assert process.follower.serving == "v7"
+
+
+def test_an_acknowledgement_that_did_not_arrive_is_sent_again(served: Served, tmp_path: Path) -> None:
+    """Where no hook reaches the process it is the only one: without it the rollback is never confirmed."""
+    process = Process(served, tmp_path / "route.json")
+    process.follower.step(0)
+    roll_back(served.api, "v6")
+    process.follower._token = "wrong"
+    assert process.follower.step(0)
+    process.follower._token = served.api.token
+    assert process.follower.step(0)  # 304
+    with served.api.parts.database.read() as connection:
+        assert connection.execute(select(actions.c.acknowledged)).scalar_one() is not None
+
+
+class Hanging(BaseHTTPRequestHandler):
+    """Says what should serve, and never answers an acknowledgement."""
+
+    asked, over = threading.Event(), threading.Event()
+
+    def do_GET(self) -> None:
+        body = json.dumps({"generation": 1, "serving": "v7", "valid_for": 120.0}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.asked.set()
+        self.over.wait(PATIENCE)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+def test_an_acknowledgement_that_hangs_keeps_no_dead_mans_switch_from_acting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("examples.follower.SLACK", PATIENCE)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hanging) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        now, loaded = [1000.0], list[str]()
+
+        def load(version: str) -> str:
+            loaded.append(version)
+            return "sha"
+
+        follower = Follower(
+            f"http://127.0.0.1:{server.server_address[1]}", "cooling", load,
+            fallback="rules", state=tmp_path / "route.json", token="t", monotonic=lambda: now[0],
+        )  # fmt: skip
+        step = threading.Thread(target=follower.step, args=(0,))
+        step.start()
+        assert Hanging.asked.wait(PATIENCE)
+        now[0] += 121
+        follower.check()
+        assert (loaded, step.is_alive()) == (["v7", "rules"], True)
+        Hanging.over.set()
+        step.join()
+        server.shutdown()

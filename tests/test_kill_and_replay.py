@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Boolean, column, func, select, table, update
 
 from examples.receiver import REHEARSALS
 from monitor import by_hand, rollback
 from monitor.clock import ManualClock
+from monitor.settings import ConfigurationError, parse
 from monitor.store.database import Database
 from monitor.store.tables import actions, events, routes
 from runbooks.actions import ActionState
@@ -121,7 +124,8 @@ def test_the_same_from_a_terminal(
     assert desk.run("action", "list").out == "nothing is under way\n"
     killed = desk.run("kill", "shop", "--reason", "It endangers people.", "--json")
     assert (killed.status, killed.json["to_version"], killed.json["states"]) == (3, "v1", ["pending"])
-    assert desk.run("kill", "shop", "--reason", "Again.").status == 0
+    again = desk.run("kill", "shop", "--reason", "Again.")
+    assert (again.status, "not confirmed yet: pending. Now: pending." in again.out) == (3, True)  # asked, not done
     (identity,) = killed.json["actions"]
     assert identity in desk.run("action", "list", "shop").out
     refused = desk.run("action", "replay", identity)
@@ -132,9 +136,52 @@ def test_the_same_from_a_terminal(
         assert connection.execute(select(actions.c.state)).scalar_one() == "cancelled"
 
 
+def test_a_kill_that_meets_a_rollback_is_not_unneeded(api: Api) -> None:
+    """On PostgreSQL a read takes no lock: the route that the kill saw may have moved when it acts."""
+    database = api.parts.database
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as connection:
+            by_hand.request(connection, api.parts, "cooling", "v6", "Meanwhile.", "test")
+            killed = pool.submit(lambda: api.post(KILL, WHY))
+            waits = select(func.count()).select_from(table("pg_locks")).where(~column("granted", Boolean))
+            while not database.sqlite and not killed.done():  # until it waits for the row
+                with database.read() as other:
+                    if other.execute(waits).scalar_one():
+                        break
+        assert killed.result().status_code == 202
+    assert serving(api) == ("rules", 3)
+
+
+def test_a_kill_that_is_asked_again_says_what_came_of_the_first(api: Api) -> None:
+    first = api.post(KILL, WHY).json()
+    again = api.post(KILL, WHY).json()
+    assert (again["state"], again["actions"]) == ("unneeded", first["actions"])
+    assert again["sentence"].endswith("That is not confirmed yet: pending.")
+    with api.parts.database.begin() as connection:
+        connection.execute(update(actions).values(state="confirmed"))
+    done = api.post(KILL, WHY).json()
+    assert (done["actions"], "not confirmed" in done["sentence"]) == ([], False)
+
+
 def test_a_trigger_may_not_name_where_to_go(api: Api) -> None:
     with api.parts.database.begin() as connection, pytest.raises(ValueError, match="only a person"):
         rollback.request(
             connection, api.parts.settings, api.parts.clock, "cooling", from_version=None, reason="r",
             trigger="reward_3sigma", actor="t", mode="automatic", to_version="rules",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".", ".."])
+def test_a_policy_that_could_not_be_stopped_over_http_is_not_configured(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="could not be stopped over HTTP"):
+        parse({"policy": {name: {"incumbent": "v6"}}})
+
+
+@pytest.mark.parametrize("name", ["kühl 1", "a?b#c", "a%2Fb", "x.y", "\n", "☃"])
+def test_a_policy_with_an_odd_name_is_stopped_over_http(
+    database: Database, clock: ManualClock, tmp_path: Path, name: str
+) -> None:
+    api = Api(database, clock, tmp_path, {name: {"incumbent": "v6", "serving": "v7"}})
+    assert api.post(f"/policies/{quote(name, safe='')}/kill", WHY).status_code == 202
+    assert api.get(f"/policies/{quote(name, safe='')}/route").json()["serving"] == "v6"
+    assert api.get(f"/policies/{quote(name, safe='')}/candidates").json()["policy"] == name

@@ -14,9 +14,11 @@ from monitor import estimates
 from monitor.baseline import freeze
 from monitor.landing import Landing
 from monitor.live.told import compared
+from monitor.status import of
 from monitor.store.database import Database
 from monitor.store.tables import differences
 from monitor.tick import Parts, tick
+from monitor.views import candidates
 from ope import WeightSums, difference_of_weights
 from tests.passes import HOUR, START, log, parts_at, put
 from tests.rival_candidates import at, decided, watched
@@ -110,6 +112,22 @@ def test_a_candidate_counts_from_its_registration_and_its_week_is_of_the_history
     at(later, START + 9 * HOUR)
     assert [row.begin for row in kept(later)] == [START + 6 * HOUR] * 3
     assert kept(later)[-1].n == 3 * 360
+
+
+def test_estimates_of_another_file_are_shown_nowhere(tmp_path: Path) -> None:
+    """Until the hourly job has made new ones; a name alone does not say which policy it stood for."""
+    parts = watched(tmp_path)
+    put(parts, decided(START, 3))
+    at(parts, START + 3 * HOUR)
+    assert told(parts)["candidates"][0]["estimates"]
+    changed = parts_at(tmp_path, serving="v6", candidate={"good": {"policy": "column:propensity"}})
+    with changed.database.read() as connection:
+        found = compared(connection, changed.settings, parts.clock, "p")["candidates"]
+        listed = candidates(connection, changed.settings, "p")
+        status = of(connection, changed.settings, parts.clock, "p")["estimates"]
+    assert [one["estimates"] for one in found] == [[]]
+    assert (len(listed["rows"]), status) == (0, [])
+    assert "have changed since the last estimate" in listed["missing"]
 
 
 def test_a_file_that_changes_begins_anew_and_one_that_comes_back_goes_on(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from monitor import slots
 from monitor.clock import ManualClock
@@ -14,6 +14,7 @@ from monitor.runtime import build
 from monitor.scheduler import Scheduler
 from monitor.settings import parse
 from monitor.store.tables import policies, verdicts
+from monitor.store.tables import slots as table
 from monitor.tick import Parts, tick
 
 EPOCH, DAY = 1_750_000_000.0, 86400.0
@@ -56,3 +57,29 @@ def test_months_are_judged_a_week_at_a_time_and_as_in_one_pass(tmp_path: Path) -
     whole = built(tmp_path / "whole", clock)
     tick(whole, "p", parts.clock.now())
     assert judged(parts) == judged(whole)
+
+
+def test_slots_that_were_given_back_show_that_somebody_listened(tmp_path: Path) -> None:
+    """Else a log that was quiet for a year is judged by the clock for twenty weeks, and then waits for its lateness."""
+    clock = ManualClock(EPOCH)
+    parts = built(tmp_path / "quiet", clock)
+    scheduler = Scheduler(parts, "one")
+    scheduler.judge("p")
+    with parts.database.begin() as connection:
+        connection.execute(update(policies).values(last_ts=EPOCH, last_arrival=EPOCH))
+    clock.advance(400 * DAY)
+    assert scheduler.horizon("p") == EPOCH  # nobody listened
+    for _ in range(12):
+        held = slots.claim(parts.database, clock, "judge:p", int(clock.now() // 10), "one")
+        assert held is not None
+        with parts.database.begin() as connection:
+            slots.finish(connection, clock, held)
+        slots.reopen(parts.database, held)
+        with parts.database.begin() as connection:
+            slots.forget(connection, clock)
+        clock.advance(10)
+    assert scheduler.horizon("p") == clock.now()
+    clock.advance(DAY + 1)
+    with parts.database.begin() as connection:
+        slots.forget(connection, clock)
+        assert connection.execute(select(table.c.slot)).all() == []

@@ -10,15 +10,17 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor import durable
 from monitor.breakglass.copy import JOURNAL, folder, read
 from monitor.clock import Clock
 from monitor.events import canonical
-from monitor.hooks import HOOKS
+from monitor.hooks import HOOKS, Answer
 from monitor.settings import ConfigurationError, Hook, Settings
 from monitor.signing import rollback_event
 
@@ -71,24 +73,45 @@ def roll_back(settings: Settings, clock: Clock, policy: str, to: str | None, rea
     """
     place = folder(settings)
     with alone(place):
-        return _roll_back(place, clock, policy, to, reason)
+        asked, hooks = _ask(place, clock, policy, to, reason)
+    states: dict[str, str] = {}
+    details = []
+    # Not under the lock: who stops another policy does not wait for this one's receivers. A replay meanwhile sends
+    # the same id and bytes. All at once: one that hangs keeps no other from being told.
+    with ThreadPoolExecutor(max(len(hooks), 1)) as pool:
+        sent = {pool.submit(_send, hook, asked["bodies"][name], clock): name for name, hook in hooks.items()}
+        for future in as_completed(sent):
+            name, answer = sent[future], future.result()
+            state = "pending" if answer.outcome == "retry" else answer.outcome
+            told = {"kind": "told", "id": asked["id"], "hook": name, "state": state, "detail": answer.detail}
+            told["acknowledged"] = None if answer.acknowledged is None else asdict(answer.acknowledged)
+            with alone(place):
+                write(place, {**told, "at": clock.now(), "real_at": clock.real()})
+            states[name] = state
+            details.append(answer.detail)
+    states = {name: states[name] for name in hooks}
+    return BrokenGlass(policy, asked["from_version"], asked["to_version"], asked["generation"], states, tuple(details))
 
 
-def _roll_back(place: Path, clock: Clock, policy: str, to: str | None, reason: str) -> BrokenGlass:
+def _ask(place: Path, clock: Clock, policy: str, to: str | None, reason: str) -> tuple[dict[str, Any], dict[str, Hook]]:
+    """Journal what is about to be sent, and return it with the hooks that it goes to."""
     copy = read(place)
     if policy not in copy["policies"]:
         raise ConfigurationError(f"the copy has no policy {policy!r}; it has {', '.join(sorted(copy['policies']))}")
     known = copy["policies"][policy]
-    lines = [entry for path in sorted(place.glob("journal*")) for entry in journal(path)]
-    done = [entry for entry in lines if entry["kind"] == "asked" and entry["policy"] == policy]
+    lines = [entry for path in sorted(place.glob("journal*")) for entry in _parsed(path)]
+    done = [entry for entry in lines if entry.get("kind") == "asked" and entry["policy"] == policy]
     done = sorted((e for e in done if e["generation"] > known["generation"]), key=lambda e: int(e["generation"]))
     serving = done[-1]["to_version"] if done else known["serving"]
     target = to or next((version for version in known["fallbacks"] if version != serving), None)
+    if target == serving and done and not _delivered(done[-1], lines):
+        serving = done[-1]["from_version"]  # not everybody was told: once more
     if target is None or target == serving:
         raise ConfigurationError(f"{policy} is served by {serving}: name another version with --to")
     generation = max([known["generation"], *(entry["generation"] for entry in done)]) + LEAP
     identity = f"act_{uuid.uuid4().hex}"
-    hooks = {name: Hook.model_validate(hook) for name, hook in copy["hooks"].items()}
+    # Checked before it was signed; what is read here is what it became, such as a timeout in seconds.
+    hooks = {name: Hook.model_construct(**hook) for name, hook in copy["hooks"].items()}
     hooks = {name: hook for name, hook in hooks.items() if not hook.policies or policy in hook.policies}
     asked = {
         "kind": "asked",
@@ -98,21 +121,26 @@ def _roll_back(place: Path, clock: Clock, policy: str, to: str | None, reason: s
         "to_version": target,
         "generation": generation,
         "reason": reason,
-        "actor": f"break_glass:{getpass.getuser()}",
+        "actor": f"break_glass:{_user()}",
         "at": clock.now(),
         "real_at": clock.real(),
         "hooks": sorted(hooks),
     }
-    asked["bodies"] = {hook: canonical(_event(asked, hook)) for hook in hooks}
+    asked["bodies"] = {hook: canonical(_event(asked, hook)) for hook in hooks or [""]}
     write(place, asked)
-    states, details = {}, []
-    for name, hook in hooks.items():
-        state, detail = _send(hook, asked["bodies"][name], clock)
-        told = {"kind": "told", "id": identity, "hook": name, "state": state, "detail": detail}
-        write(place, {**told, "at": clock.now(), "real_at": clock.real()})
-        states[name] = state
-        details.append(detail)
-    return BrokenGlass(policy, serving, target, generation, states, tuple(details))
+    return asked, hooks
+
+
+def _delivered(asked: dict[str, Any], lines: list[dict[str, Any]]) -> bool:
+    told = {line["hook"] for line in lines if line.get("id") == asked["id"] and line.get("state") == "delivered"}
+    return told >= set(asked["hooks"])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's account often has a number and no name
+        return f"uid {os.getuid()}"
 
 
 @contextmanager
@@ -138,30 +166,45 @@ def journal(path: Path) -> list[dict[str, Any]]:
     ConfigurationError
         If a line was changed.
     """
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    found: list[dict[str, Any]] = []
+    found = _parsed(path)
     before = ""
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        digest = hashlib.sha256(f"{before}{canonical(entry['entry'])}".encode()).hexdigest()
-        if digest != entry["digest"]:
-            raise ConfigurationError(f"{path}: line {len(found) + 1} was changed after it was written; ask who did it")
-        before = digest
-        found.append({**entry["entry"], "digest": digest})
+    for number, line in enumerate(found, 1):
+        entry = {name: value for name, value in line.items() if name != "digest"}
+        if _digest(before, entry) != line["digest"]:
+            raise ConfigurationError(
+                f"{path}: line {number} was changed after it was written; ask who did it, and move the file away: "
+                f"until then nothing of it reaches the database"
+            )
+        before = line["digest"]
     return found
+
+
+def _parsed(path: Path) -> list[dict[str, Any]]:
+    """Return the lines as they are: a damaged journal is a finding for the replay and keeps nobody from stopping."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            held = json.loads(line)
+            found.append({**held["entry"], "digest": str(held["digest"])})
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _digest(before: str, entry: dict[str, Any]) -> str:
+    return hashlib.sha256(f"{before}{canonical(entry)}".encode()).hexdigest()
 
 
 def write(place: Path, entry: dict[str, Any]) -> None:
     """Append a line whose digest covers all before it, and wait until it is on disk."""
-    before = journal(place / JOURNAL)
-    digest = hashlib.sha256(f"{before[-1]['digest'] if before else ''}{canonical(entry)}".encode()).hexdigest()
+    before = _parsed(place / JOURNAL)
+    digest = _digest(before[-1]["digest"] if before else "", entry)
     with (place / JOURNAL).open("ab") as file:
         file.write(f"\n{canonical({'entry': entry, 'digest': digest})}\n".encode())  # a torn line before it ends here
         file.flush()
         os.fsync(file.fileno())
+    if not before:
+        durable.sync(place)  # a new file has survived a power cut only when its name has
 
 
 def action_id(identity: str, hook: str) -> str:
@@ -185,12 +228,11 @@ def _event(asked: dict[str, Any], hook: str) -> dict[str, Any]:
     )
 
 
-def _send(hook: Hook, body: str, clock: Clock) -> tuple[str, str]:
-    identity, detail = json.loads(body)["id"], ""
+def _send(hook: Hook, body: str, clock: Clock) -> Answer:
+    identity = json.loads(body)["id"]
     for pause in ATTEMPTS:
         time.sleep(pause)
         answer = HOOKS[hook.kind](hook, identity, body.encode(), clock.real())
-        detail = answer.detail
         if answer.outcome != "retry":
-            return answer.outcome, detail
-    return "pending", detail
+            break
+    return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from monitor import events, rollback
 from monitor.breakglass.act import action_id, alone, journal
 from monitor.breakglass.copy import JOURNAL, folder
 from monitor.clock import Clock
+from monitor.confirm import acknowledge
 from monitor.incidents import add_version, open_incident
 from monitor.settings import Settings
 from monitor.store.database import Database
 from monitor.store.tables import actions, routes
+from monitor.store.tables import events as happened
 from runbooks.actions import ActionEvent, ActionState, accepting
 
 Entry = dict[str, Any]
@@ -36,6 +39,8 @@ def replay(database: Database, settings: Settings, clock: Clock) -> int:
     place = folder(settings)
     if not (place / JOURNAL).exists():
         return 0
+    with database.read() as connection:  # a database that hangs is waited for without the journal's lock
+        connection.execute(select(1))
     try:
         with alone(place, wait=False):
             return _replay(database, settings, clock, place)
@@ -48,23 +53,54 @@ def _replay(database: Database, settings: Settings, clock: Clock, place: Path) -
     if not found:
         return 0
     told = {(entry["id"], entry["hook"]): entry for entry in found if entry["kind"] == "told"}
-    asked = [entry for entry in found if entry["kind"] == "asked" and entry["policy"] in settings.policy]
+    asked = [entry for entry in found if entry["kind"] == "asked"]
     with database.begin() as connection:
-        new = sum(_replayed(connection, settings, clock, entry, told) for entry in asked)
+        new = [entry for entry in asked if _replayed(connection, settings, clock, entry, told)]
+        last = {entry["policy"]: entry for entry in new if entry["policy"] in settings.policy}
+        for entry in last.values():
+            _decided_since(connection, settings, clock, entry)
     path = place / JOURNAL
     path.rename(path.with_name(f"journal-{found[-1]['digest'][:16]}.replayed"))
-    return new
+    return len(new)
+
+
+def _decided_since(connection: Connection, settings: Settings, clock: Clock, asked: Entry) -> None:
+    """Ask again for what a person decided through the database after the break-glass, and before its replay.
+
+    Receivers that obeyed the break-glass refuse that decision's lower generation, and it is the newer one.
+    """
+    c = happened.c
+    here = (c.policy == asked["policy"], c.kind == rollback.MOVED, c.real_at > asked["real_at"])
+    moves = [json.loads(body) for body in connection.execute(select(c.body).where(*here).order_by(c.id)).scalars()]
+    serving = connection.execute(select(routes.c.serving).where(routes.c.policy == asked["policy"])).scalar_one()
+    if all(move["mode"] != "manual" for move in moves) or moves[-1]["to_version"] == serving:
+        return
+    version = moves[-1]["to_version"]
+    reason = f"{version} was asked for by hand after the break-glass to {asked['to_version']}, and before its replay."
+    rollback.request(
+        connection,
+        settings,
+        clock,
+        asked["policy"],
+        from_version=None,
+        reason=reason,
+        trigger="break_glass",
+        actor="checkrein",
+        mode="manual",
+        to_version=version,
+    )
 
 
 def _replayed(
     connection: Connection, settings: Settings, clock: Clock, asked: Entry, told: dict[tuple[str, str], Entry]
 ) -> bool:
     policy, generation, target = asked["policy"], asked["generation"], asked["to_version"]
-    rollback.ensure_route(connection, settings, clock, policy)
     hooks = asked["hooks"] or [""]
     here = select(actions.c.id).where(actions.c.id == action_id(asked["id"], hooks[0]))
     if connection.execute(here).first() is not None:
         return False
+    if policy in settings.policy:  # else it was taken out since, and what was done is on record all the same
+        rollback.ensure_route(connection, settings, clock, policy)
     moved = connection.execute(
         update(routes)
         .where(routes.c.policy == policy, routes.c.generation < generation)
@@ -81,11 +117,19 @@ def _replayed(
     connection.execute(older.values(state=ActionState.SUPERSEDED.value, real_due=None, real_lease=None))
     incident = open_incident(connection, clock, policy, asked["reason"])
     add_version(connection, incident, asked["from_version"])
-    rows = [_row(clock, asked, hook, told.get((asked["id"], hook)), incident.id, bool(moved)) for hook in hooks]
+    answers = {hook: told.get((asked["id"], hook)) for hook in hooks}
+    rows = [_row(clock, asked, hook, answers[hook], incident.id, bool(moved)) for hook in hooks]
     connection.execute(insert(actions), rows)
     body = {name: asked[name] for name in ("from_version", "to_version", "generation", "reason", "at", "digest")}
     body |= {"actions": [row["id"] for row in rows], "states": [row["state"] for row in rows], "moved": bool(moved)}
     events.record(connection, clock, "break_glass.replayed", policy, asked["actor"], body)
+    for row in (row for row in rows if row["state"] == ActionState.BLOCKED.value):
+        text = f"The rollback of {policy} to {target} was refused and is not sent again. {row['last_error']}"
+        events.page(connection, clock, policy, why="blocked", action=row["id"], text=text)
+    for hook, answer in answers.items():
+        if shown := (answer or {}).get("acknowledged"):
+            seen = (shown["generation"], shown["version"], shown["artifact_sha256"])
+            acknowledge(connection, clock, policy, *seen, f"hook {hook}", hook)
     return True
 
 
@@ -109,7 +153,7 @@ def _row(clock: Clock, asked: Entry, hook: str, told: Entry | None, incident: in
         "body": asked["bodies"].get(hook, ""),
         "requested": asked["at"],
         "real_requested": asked["real_at"],
-        "attempts": 0,
+        "attempts": 0 if told is None or state == "pending" else 1,  # who was sent it is asked for its health
         "fence": 0,
         "real_due": clock.real() if state == "pending" else None,
         # From now on it is watched: nobody could confirm it while the database was away.

@@ -25,14 +25,14 @@ def kill(
 ) -> int:
     """Stop a policy: the last of its fallbacks takes all traffic, whatever is under way. Never limited.
 
-    Exit status 1 if it is not confirmed in time, 3 if no hook could be reached yet.
+    Exit status 1 if it is not confirmed in time, 3 if no hook could be reached yet; also where it was stopped before.
     """
     from monitor.by_hand import roll_back
 
     parts = open_parts(config)
     outcome = roll_back(parts, known(parts, policy), None, reason, "cli", wait, kill=True)
     emit(outcome, as_json, outcome["sentence"])
-    if outcome["state"] == "unneeded":
+    if outcome["state"] == "unneeded" and not outcome["actions"]:
         return DONE
     if (wait and not outcome["confirmed"]) or "blocked" in outcome["states"]:
         return NO

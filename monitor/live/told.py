@@ -42,7 +42,7 @@ def compared(connection: Connection, settings: Settings, clock: Clock, policy: s
         others = [one for (*of, _version), one in rows.items() if tuple(of) == key]
         last = max(others, key=lambda one: one.end, default=None)
         item = _told(row, last, incumbent, known.get(key), clock.now() - LATE - settings.policy[policy].maturity)
-        found.append({"candidate": key[0], "fingerprint": key[1], **item, "estimates": valued.get(key[0], [])})
+        found.append({"candidate": key[0], "fingerprint": key[1], **item, "estimates": valued.get(key, [])})
         if item["state"] not in ("waiting", "stale"):
             sums[key[0]] = sums_of(row)
             span = rewards_of(row)
@@ -121,15 +121,17 @@ def _at(at: float, seen: float) -> str:
     return f"{text[11:16]} UTC" if text[:10] == stamp(seen)[:10] else f"{text[:10]} {text[11:16]} UTC"
 
 
-def _valued(connection: Connection, policy: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the newest estimates of the last week by candidate."""
+def _valued(connection: Connection, policy: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Return the newest estimates of the last week by candidate and fingerprint: those of an older file are not its."""
     c = estimates.c
     last = select(func.max(c.end)).where(c.policy == policy).scalar_subquery()
     rows = connection.execute(select(estimates).where(c.policy == policy, c.end == last).order_by(c.estimator))
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         span = {"begin": stamp(row.begin), "end": stamp(row.end), "reasons": json.loads(row.reasons)}
-        found.setdefault(row.candidate, []).append({**{name: getattr(row, name) for name in _ESTIMATE}, **span})
+        found.setdefault((row.candidate, row.fingerprint), []).append(
+            {**{name: getattr(row, name) for name in _ESTIMATE}, **span}
+        )
     return found
 
 

@@ -121,6 +121,11 @@ def parse(data: Mapping[str, Any], base: Path = Path()) -> Settings:
             )
     settings = read(Settings, {**data, "trigger": merged}, "").model_copy(update={"base": base})
     for policy in settings.policy:
+        if "/" in policy or policy in {"", ".", ".."}:
+            raise ConfigurationError(
+                f"policy.{policy!r}: a policy of this name could not be stopped over HTTP, because the name is part of"
+                f" an address there: no slash, not empty, not one or two dots"
+            )
         settings.triggers(policy)
     return settings
 

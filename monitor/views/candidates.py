@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
-from monitor import buckets
+from monitor import buckets, plans
 from monitor.buckets import HOUR
 from monitor.settings import Settings
 from monitor.store.tables import estimates
@@ -37,7 +37,13 @@ def candidates(connection: Connection, settings: Settings, policy: str) -> dict[
         why = "No candidate has been estimated yet: the hourly job does it once an hour of windows is judged."
         return {"rows": pd.DataFrame(columns=list(COLUMNS)), "missing": why}
     found = select(estimates).where(estimates.c.policy == policy, estimates.c.end == end)
-    stored = connection.execute(found.order_by(estimates.c.candidate, estimates.c.estimator)).all()
+    plan = plans.configured_plan(settings, policy)
+    current = set(zip(plan.candidates, plan.scored_by, strict=True))
+    ordered = connection.execute(found.order_by(estimates.c.candidate, estimates.c.estimator))
+    stored = [row for row in ordered if (row.candidate, row.fingerprint) in current]
+    if not stored:
+        why = "The candidates have changed since the last estimate: the hourly job makes new ones."
+        return {"rows": pd.DataFrame(columns=list(COLUMNS)), "missing": why}
     begin = min(row.begin for row in stored)
     rows = [_logged(connection, policy, begin, end)]
     for row in stored:

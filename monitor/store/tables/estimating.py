@@ -23,6 +23,7 @@ estimates = table(
     Column("candidate", String, primary_key=True),
     Column("estimator", String, primary_key=True),
     Column("end", Float, primary_key=True),
+    Column("fingerprint", String, nullable=False),  # of the candidate's configuration and files, as they were
     Column("begin", Float, nullable=False),
     Column("value", Float),
     Column("low", Float),

@@ -194,6 +194,7 @@ def upgrade() -> None:
         sa.Column("candidate", sa.String(), nullable=False),
         sa.Column("estimator", sa.String(), nullable=False),
         sa.Column("end", sa.Float(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("begin", sa.Float(), nullable=False),
         sa.Column("value", sa.Float(), nullable=True),
         sa.Column("low", sa.Float(), nullable=True),
