@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.estimate import estimate
+from monitor.estimate.report import text
 from monitor.settings import ConfigurationError
 from tests.test_estimate import SPEC, parquet, rows
 
@@ -60,6 +61,8 @@ def test_lists_may_not_change_their_length_from_file_to_file(tmp_path: Path) -> 
     [
         (rows(1), "1 usable rows: an estimate needs more"),
         ({**rows(300), "reward": [0.5] * 300}, "All 300 rewards are equal"),
+        ({**rows(300), "reward": [1e9 + x for x in rows(300)["reward"]]}, "rewards differ by less than doubles"),
+        ({**rows(300), "reward": [1e-200 * x for x in rows(300)["reward"]]}, "The 300 rewards differ by less"),
         ({**rows(300), "propensity": [1e-9] * 300}, "propensities are too small"),
     ],
 )
@@ -80,3 +83,18 @@ def test_a_candidate_that_never_plays_what_was_logged_is_refused(tmp_path: Path)
     [candidate] = estimate(parquet(tmp_path, log), [SPEC])["candidates"]
     assert candidate["verdict"] == "refused"
     assert all(item["value"] is None for item in candidate["estimates"])
+
+
+def test_numbers_whose_powers_leave_what_doubles_hold_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"reward is 1e\+90 in decision d7: sums of powers"):
+        estimate(parquet(tmp_path, changed("reward", 7, 1e90)), [SPEC])
+    log = {**rows(200), "q_hat": [[1.0, 1.0, 1.0, 1e150 if i == 7 else 1.0] for i in range(200)]}
+    with pytest.raises(ConfigurationError, match=r"q_hat is beyond 1e\+60 in decision d7"):
+        estimate(parquet(tmp_path, log), [SPEC], q="q_hat")
+
+
+def test_rows_that_were_not_executed_are_counted(tmp_path: Path) -> None:
+    log = {**rows(400), "arm": ["shadow" if i % 4 == 0 else "live" for i in range(400)]}
+    found = estimate(parquet(tmp_path, log), [SPEC], estimators=["snips"])
+    assert (found["log"]["rows"], found["log"]["shadow"]) == (300, 100)
+    assert "100 rows of arm shadow are left out: their action was not executed" in text(found)

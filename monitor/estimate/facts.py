@@ -31,6 +31,8 @@ class Facts:
     behaviour: str = "logged"
     rows: int = 0
     repeated: int = 0
+    shadow: int = 0  # rows that were not executed
+    unnamed: bool = False  # ids are those of files and rows, so that a row that is there twice cannot be told
     rejected: dict[str, tuple[int, str]] = field(default_factory=dict)  # field -> rows, first reason
     executed: set[str] = field(default_factory=set)
     _total: float = 0.0
@@ -97,6 +99,7 @@ class Facts:
             "actions": max(len(self.executed), *actions),
             "mean_reward": self._total / self._known,
             "behaviour": self.behaviour,
-            "duplicates": self.repeated,
+            "duplicates": None if self.unnamed else self.repeated,
+            "shadow": self.shadow,
             "target": self.target,
         }
