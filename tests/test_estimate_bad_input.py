@@ -61,8 +61,8 @@ def test_lists_may_not_change_their_length_from_file_to_file(tmp_path: Path) -> 
     [
         (rows(1), "1 usable rows: an estimate needs more"),
         ({**rows(300), "reward": [0.5] * 300}, "All 300 rewards are equal"),
-        ({**rows(300), "reward": [1e9 + x for x in rows(300)["reward"]]}, "rewards differ by less than doubles"),
-        ({**rows(300), "reward": [1e-200 * x for x in rows(300)["reward"]]}, "The 300 rewards differ by less"),
+        ({**rows(300), "reward": [1e9 + x for x in rows(300)["reward"]]}, "rewards are equal, or differ by less"),
+        ({**rows(300), "reward": [1e-200 * x for x in rows(300)["reward"]]}, "rewards are equal, or differ by less"),
         ({**rows(300), "propensity": [1e-9] * 300}, "propensities are too small"),
     ],
 )

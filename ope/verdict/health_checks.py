@@ -34,13 +34,13 @@ def usable(
         )
         return
     if sums.r2 - sums.r * sums.r / sums.n <= RESOLUTION * sums.r2:
-        equal = ends is None or ends[0] == ends[1]
+        equal = ends is not None and ends[0] == ends[1]
         yield (
             Trust.REFUSED,
             f"All {n} rewards are equal, so neither the value nor its error can be told from this log."
             if equal
-            else f"The {n} rewards differ by less than doubles resolve beside their size: log them less a constant, or "
-            "in other units.",
+            else f"The {n} rewards are equal, or differ by less than doubles resolve beside their size: log them less "
+            "a constant, or in other units.",
         )
     if sums.w == 0:
         yield Trust.REFUSED, f"All {n} weights are 0: the candidate never plays the actions that were logged."
