@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,15 @@ def test_rows_that_were_not_executed_are_counted(tmp_path: Path) -> None:
     found = estimate(parquet(tmp_path, log), [SPEC], estimators=["snips"])
     assert (found["log"]["rows"], found["log"]["shadow"]) == (300, 100)
     assert "100 rows of arm shadow are left out: their action was not executed" in text(found)
+
+
+def test_a_line_that_is_no_row_is_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    row = {"action": 0, "propensity": 0.5, "reward": 1.0, "candidate_probs.c": [0.5, 0.5]}
+    path.write_text(
+        "".join(json.dumps(row | {"decision_id": str(i), "reward": i % 7}) + "\n" for i in range(99)) + "{\n"
+    )
+    [candidate] = estimate(path, [SPEC], estimators=["snips"])["candidates"]
+    [said] = [reason for reason in candidate["estimates"][0]["reasons"] if "1 rows are refused" in reason]
+    assert said.count("log.jsonl") == 1
+    assert "row 100: not JSON" in said

@@ -167,9 +167,10 @@ def _used(names: list[str], wanted: Wanted) -> None:
         able = ", ".join(name for name, item in ESTIMATORS.items() if item.model)
         raise ConfigurationError(f"--q {wanted.q}: only model-based estimators use it, and none applies: {able}")
     if wanted.gamma != 1.0 and not any(ESTIMATORS[name].log == EPISODES for name in names):
+        need = "they need the columns episode_id and step, and episodes of several steps"
+        need = f"none of them has the interval {wanted.interval}" if wanted.interval in BOUNDED else need
         raise ConfigurationError(
-            f"--gamma {wanted.gamma:g}: only trajectory estimators use it, and none applies: they need the columns "
-            "episode_id and step, and episodes of several steps"
+            f"--gamma {wanted.gamma:g}: only trajectory estimators use it, and none applies: {need}"
         )
 
 

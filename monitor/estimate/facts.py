@@ -63,7 +63,8 @@ class Facts:
                 raise ConfigurationError(item.reason)
             if item.field == "propensity":
                 raise ConfigurationError(f"{chunk.path}, row {item.row}: {item.reason}")
-            rows, reason = self.rejected.get(item.field, (0, f"{chunk.path}, row {item.row}: {item.reason}"))
+            where = "" if item.reason.startswith(str(chunk.path)) else f"{chunk.path}, row {item.row}: "
+            rows, reason = self.rejected.get(item.field, (0, f"{where}{item.reason}"))
             self.rejected[item.field] = rows + 1, reason
 
     def check(self, log: Path) -> None:
