@@ -111,3 +111,21 @@ def test_a_line_that_is_no_row_is_named_once(tmp_path: Path) -> None:
     [said] = [reason for reason in candidate["estimates"][0]["reasons"] if "1 rows are refused" in reason]
     assert said.count("log.jsonl") == 1
     assert "row 100: not JSON" in said
+
+
+@pytest.mark.parametrize("second", ["no column", "the executed action's"])
+def test_a_candidate_whose_list_is_not_in_every_file_is_weighted_where_it_is_known(tmp_path: Path, second: str) -> None:
+    (tmp_path / "parts").mkdir()
+    parquet(tmp_path / "parts", rows(400), "a.parquet")
+    later = rows(400) | {"decision_id": [f"e{i}" for i in range(400)]}
+    listed = later.pop("candidate_probs.c")
+    if second != "no column":
+        later["candidate_probs.c"] = [p[a] for p, a in zip(listed, later["action"], strict=True)]
+    parquet(tmp_path / "parts", later, "b.parquet")
+    [candidate] = estimate(tmp_path / "parts", [SPEC])["candidates"]
+    names = [one["estimator"] for one in candidate["estimates"]]
+    assert "snips" in names
+    assert "dr" not in names
+    assert candidate["estimates"][0]["n"] == (400 if second == "no column" else 800)
+    with pytest.raises(ConfigurationError, match="dr needs the probability of every action"):
+        estimate(tmp_path / "parts", [SPEC], estimators=["dr"])
