@@ -91,9 +91,11 @@ def answer(
     if sums.flat and trust is not Trust.REFUSED:
         trust = Trust.REFUSED
         reasons.append(
-            f"What {item.name} averages is the same on every row, so no error can be told from this log."
+            f"What {item.name} averages is the same on every row, but for less than doubles resolve beside its size, "
+            "so no error can be told from this log."
             if item.model
-            else "The rewards of the rows that carry weight are equal, so no error can be told from this log."
+            else "The rewards of the rows that carry weight are equal, but for less than doubles resolve beside their "
+            "size, so no error can be told from this log."
         )
     n, ess, value, stderr = int(sums.n), weights.ess, sums.value, sums.stderr
     if value is None or stderr is None or trust is Trust.REFUSED:

@@ -137,11 +137,13 @@ def anytime_interval(sums: TermSums, clock: float, level: float = 0.95) -> tuple
             return None
         reach = math.sqrt(c * residual / (1 - c / sums.n))
         return value - reach, value + reach
-    (total, mass), ((squares, cross), (_, mass_squares)) = sums.first.tolist(), sums.second.tolist()
+    (_, mass), ((squares, cross), (_, mass_squares)) = sums.first.tolist(), sums.second.tolist()
     square = mass * mass - c * mass_squares
-    half = total * mass - c * cross
-    constant = total * total - c * squares
     if square <= 0:
         return None
-    root = math.sqrt(max(half * half - square * constant, 0.0))
-    return (half - root) / square, (half + root) / square
+    # The quadratic in the distance from the value: in v itself its discriminant is lost where the value is large beside
+    # the error, which at 300,000 rows with a mean of 1e6 and a spread of 1 moved the ends by three standard errors.
+    at_value = max(squares - 2 * value * cross + value * value * mass_squares, 0.0)
+    slope = c * (cross - value * mass_squares)
+    root = math.sqrt(slope * slope + square * c * at_value)
+    return value - (slope + root) / square, value + (root - slope) / square

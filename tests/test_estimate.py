@@ -57,7 +57,7 @@ def test_the_json_has_the_contracts_keys_and_covers_the_truth(tmp_path: Path) ->
     found = estimate(parquet(tmp_path, rows()), [SPEC])
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert list(found) == ["log", "candidates"]
-    assert " ".join(found["log"]) == "rows episodes actions mean_reward behaviour duplicates target"
+    assert " ".join(found["log"]) == "rows episodes actions mean_reward behaviour duplicates shadow target"
     assert (found["log"]["rows"], found["log"]["episodes"], found["log"]["actions"]) == (4000, None, 4)
     [candidate] = found["candidates"]
     assert list(candidate) == ["candidate", "verdict", "estimates", "diagnostics", "difference"]
@@ -200,7 +200,7 @@ def test_shadow_rows_are_not_decisions_that_were_executed(tmp_path: Path) -> Non
     alone = estimate(parquet(tmp_path, log), [SPEC])
     both = {key: value + value for key, value in log.items()}
     both["arm"] = [None] * 4000 + ["shadow"] * 4000
-    assert estimate(parquet(tmp_path, both), [SPEC]) == alone
+    assert estimate(parquet(tmp_path, both), [SPEC]) == {**alone, "log": {**alone["log"], "shadow": 4000}}
 
 
 def test_refused_rows_are_counted_with_the_first_reason(tmp_path: Path) -> None:
@@ -259,7 +259,8 @@ def test_a_log_that_cannot_be_used_is_an_error_that_says_why(
             {"q": "candidate_probs.c", "estimators": ["ips"]},
             "--q candidate_probs.c: only model-based estimators use it",
         ),
-        ({"gamma": 0.9}, "--gamma 0.9: only trajectory estimators use it"),
+        ({"gamma": 0.9}, "--gamma 0.9: only trajectory estimators use it, and none applies: they need the columns"),
+        ({"gamma": 0.9, "interval": "bernstein"}, "none applies: none of them has the interval bernstein"),
         ({"gamma": 1.5}, "--gamma 1.5: a discount lies between 0 and 1"),
         ({"target": "wins"}, "--target wins: it is reward, cost.NAME or outcome.NAME"),
         ({"target": "cost.energy"}, "no row has a cost.energy: log it as the column cost.energy"),

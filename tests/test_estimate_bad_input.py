@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.estimate import estimate
+from monitor.estimate.report import text
 from monitor.settings import ConfigurationError
 from tests.test_estimate import SPEC, parquet, rows
 
@@ -60,6 +62,8 @@ def test_lists_may_not_change_their_length_from_file_to_file(tmp_path: Path) -> 
     [
         (rows(1), "1 usable rows: an estimate needs more"),
         ({**rows(300), "reward": [0.5] * 300}, "All 300 rewards are equal"),
+        ({**rows(300), "reward": [1e9 + x for x in rows(300)["reward"]]}, "rewards are equal, or differ by less"),
+        ({**rows(300), "reward": [1e-200 * x for x in rows(300)["reward"]]}, "rewards are equal, or differ by less"),
         ({**rows(300), "propensity": [1e-9] * 300}, "propensities are too small"),
     ],
 )
@@ -80,3 +84,48 @@ def test_a_candidate_that_never_plays_what_was_logged_is_refused(tmp_path: Path)
     [candidate] = estimate(parquet(tmp_path, log), [SPEC])["candidates"]
     assert candidate["verdict"] == "refused"
     assert all(item["value"] is None for item in candidate["estimates"])
+
+
+def test_numbers_whose_powers_leave_what_doubles_hold_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"reward is 1e\+90 in decision d7: sums of powers"):
+        estimate(parquet(tmp_path, changed("reward", 7, 1e90)), [SPEC])
+    log = {**rows(200), "q_hat": [[1.0, 1.0, 1.0, 1e150 if i == 7 else 1.0] for i in range(200)]}
+    with pytest.raises(ConfigurationError, match=r"q_hat is beyond 1e\+60 in decision d7"):
+        estimate(parquet(tmp_path, log), [SPEC], q="q_hat")
+
+
+def test_rows_that_were_not_executed_are_counted(tmp_path: Path) -> None:
+    log = {**rows(400), "arm": ["shadow" if i % 4 == 0 else "live" for i in range(400)]}
+    found = estimate(parquet(tmp_path, log), [SPEC], estimators=["snips"])
+    assert (found["log"]["rows"], found["log"]["shadow"]) == (300, 100)
+    assert "100 rows of arm shadow are left out: their action was not executed" in text(found)
+
+
+def test_a_line_that_is_no_row_is_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    row = {"action": 0, "propensity": 0.5, "reward": 1.0, "candidate_probs.c": [0.5, 0.5]}
+    path.write_text(
+        "".join(json.dumps(row | {"decision_id": str(i), "reward": i % 7}) + "\n" for i in range(99)) + "{\n"
+    )
+    [candidate] = estimate(path, [SPEC], estimators=["snips"])["candidates"]
+    [said] = [reason for reason in candidate["estimates"][0]["reasons"] if "1 rows are refused" in reason]
+    assert said.count("log.jsonl") == 1
+    assert "row 100: not JSON" in said
+
+
+@pytest.mark.parametrize("second", ["no column", "the executed action's"])
+def test_a_candidate_whose_list_is_not_in_every_file_is_weighted_where_it_is_known(tmp_path: Path, second: str) -> None:
+    (tmp_path / "parts").mkdir()
+    parquet(tmp_path / "parts", rows(400), "a.parquet")
+    later = rows(400) | {"decision_id": [f"e{i}" for i in range(400)]}
+    listed = later.pop("candidate_probs.c")
+    if second != "no column":
+        later["candidate_probs.c"] = [p[a] for p, a in zip(listed, later["action"], strict=True)]
+    parquet(tmp_path / "parts", later, "b.parquet")
+    [candidate] = estimate(tmp_path / "parts", [SPEC])["candidates"]
+    names = [one["estimator"] for one in candidate["estimates"]]
+    assert "snips" in names
+    assert "dr" not in names
+    assert candidate["estimates"][0]["n"] == (400 if second == "no column" else 800)
+    with pytest.raises(ConfigurationError, match="dr needs the probability of every action"):
+        estimate(tmp_path / "parts", [SPEC], estimators=["dr"])

@@ -89,6 +89,15 @@ def changed(log: dict[str, Any], column: str, row: int, value: Any) -> dict[str,
         (lambda log: changed(log, "step", 4, 0), "episode 'e1' has step 0 more than once"),
         (lambda log: dropped(log, 3), "episode 'e1' starts with step 1, most with step 0"),
         (lambda log: changed(log, "reward", 4, None), "episode 'e1' has no step 1, but a step 2"),
+        (lambda log: changed(log, "reward", 5, None), "episode 'e1' is not whole: its step 2 has no reward"),
+        (
+            lambda log: changed(log, "candidate_probs.c", 5, None),
+            "episode 'e1' is not whole: its step 2 has no probability of the candidate",
+        ),
+        (
+            lambda log: changed(log, "reward", 5, float("nan")),
+            r"1 rows are refused, any of which may be the end of an episode \(.*row 6: reward is NaN",
+        ),
         (lambda log: changed(log, "episode_id", 4, None), "episode_id is missing in usable row 5 and 0 others"),
     ],
 )
@@ -126,3 +135,11 @@ def test_very_long_episodes_leave_out_what_has_a_ratio_for_each_step(tmp_path: P
     names = {one["estimator"] for one in candidate["estimates"]}
     assert "wpdis" not in names
     assert {"wis", "pdis"} <= names
+
+
+def test_the_tail_of_single_decisions_is_weak_where_actions_change_the_steps_that_follow(tmp_path: Path) -> None:
+    found = estimate(parquet(tmp_path, walk(400)), [SPEC], estimators=["wis"], cvar=[0.2])
+    assert answer(found, "wis")["trust"] == "trusted"
+    tail = found["candidates"][0]["distribution"]
+    assert tail["trust"] == "weak"
+    assert "Episodes have several steps" in " ".join(tail["reasons"])

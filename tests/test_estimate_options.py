@@ -106,3 +106,11 @@ def test_every_kind_of_interval_has_estimators_by_default(tmp_path: Path, interv
     one = answer(found, "ips")
     assert one["interval"] == interval
     assert one["low"] < VALUE < one["high"]
+
+
+def test_a_difference_without_a_known_error_says_why_beside_estimates_that_have_one(tmp_path: Path) -> None:
+    log = rows(2000)
+    log["reward"] = [2.5e5 + reward for reward in log["reward"]]
+    [candidate] = estimate(parquet(tmp_path, log), [SPEC], estimators=["snips"])["candidates"]
+    assert candidate["estimates"][0]["value"] is not None
+    assert "has no spread in these rows that doubles resolve" in candidate["difference"]["sentence"]

@@ -41,4 +41,4 @@ def test_the_same_id_in_another_hour_or_derived_from_the_row_is_another_decision
     assert estimate(parquet(tmp_path, hours), [SPEC])["log"]["duplicates"] == 0
     nameless = {name: values * 2 for name, values in log.items() if name != "decision_id"}
     found = estimate(parquet(tmp_path, nameless), [SPEC])["log"]
-    assert (found["rows"], found["duplicates"]) == (400, 0)
+    assert (found["rows"], found["duplicates"]) == (400, None)  # nobody can tell

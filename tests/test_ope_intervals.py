@@ -277,3 +277,14 @@ def test_every_kind_says_which_it_is_and_keeps_the_verdict(kind: str) -> None:
     assert found.low is not None
     assert found.value is not None
     assert found.low < found.value
+
+
+@pytest.mark.parametrize("kind", ["delta", "bernstein", "sequence", "sequence_bounded"])
+def test_a_constant_on_all_rewards_moves_an_interval_and_does_not_bend_it(kind: str) -> None:
+    rng, most = np.random.default_rng(0), 7e5
+    weight, reward = rng.choice([0.4, 1.0, 2.5], 300_000, p=[0.5, 0.3, 0.2]), rng.normal(size=300_000)
+    plain, moved = (TermSums.of(weight * (reward + by), weight) for by in (0.0, most))
+    low, high = INTERVALS[kind](Sample(plain, clock=2e5, span=25.0), 0.95) or (0.0, 0.0)
+    ends = INTERVALS[kind](Sample(moved, clock=2e5, span=25.0), 0.95)
+    assert ends is not None
+    assert np.allclose(np.array(ends) - most, [low, high], atol=0.02 * (high - low))

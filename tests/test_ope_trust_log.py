@@ -285,3 +285,12 @@ def test_a_log_without_rows_and_one_row_are_refused() -> None:
         found = judge_log(good.piece(0, rows))
         assert found.verdict is Trust.REFUSED
         assert "usable rows" in found.reasons[-1]
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-60, 1e60, 1e100])
+def test_rows_that_make_the_variance_are_counted_in_whatever_unit_rewards_are(size: float) -> None:
+    rng = np.random.default_rng(3)
+    reward, p = rng.standard_t(2.1, 30_000), np.full(30_000, 0.5)
+    plain = Evidence.of(Decisions(reward, p, p)).variance_rows
+    assert plain is not None
+    assert Evidence.of(Decisions(reward * size, p, p)).variance_rows == pytest.approx(plain, rel=1e-9)

@@ -19,7 +19,7 @@ from monitor.estimate.rows import Rows
 from monitor.estimate.states import complete, features
 from monitor.estimate.tail import tail
 from monitor.estimate.tally import Tally, View
-from monitor.estimate.trajectories import numbered, trajectories
+from monitor.estimate.trajectories import numbered, require_whole, trajectories
 from monitor.estimate.wanted import ESTIMATED, VERSIONS, Wanted
 from monitor.settings import ConfigurationError
 from ope import ESTIMATORS, Decisions, Estimate, Judgement, Trust, evaluate, judge, worst
@@ -102,6 +102,7 @@ def answer(tally: Tally, asked: Asked) -> dict[str, Any]:
         parts = []
         if several:
             episodes = trajectories(view, asked.rows, wanted.gamma)
+            require_whole(view, asked.rows, facts)
             if wanted.estimators is None and episodes.horizon > MOST_STEPS:
                 several = [name for name in several if not ESTIMATORS[name].by_step]
             judged = _judged(Evidence.of(episodes, view.names or None, asked.features[1]), asked, tally, left_out)
@@ -118,7 +119,7 @@ def answer(tally: Tally, asked: Asked) -> dict[str, Any]:
             "diagnostics": main.judged.diagnostics.to_dict(),
             "difference": compared(main.log, [item.estimator for item in main.estimates], main.judged, wanted),
         }
-        if (worst_part := tail(view.log, parts[-1].judged, wanted)) is not None:
+        if (worst_part := tail(view.log, _of_single(parts[-1].judged, asked), wanted)) is not None:
             document["distribution"] = worst_part
         if wanted.segment is not None:
             document["segments"] = list(_segments(view, single, asked, tally))
@@ -166,9 +167,10 @@ def _used(names: list[str], wanted: Wanted) -> None:
         able = ", ".join(name for name, item in ESTIMATORS.items() if item.model)
         raise ConfigurationError(f"--q {wanted.q}: only model-based estimators use it, and none applies: {able}")
     if wanted.gamma != 1.0 and not any(ESTIMATORS[name].log == EPISODES for name in names):
+        need = "they need the columns episode_id and step, and episodes of several steps"
+        need = f"none of them has the interval {wanted.interval}" if wanted.interval in BOUNDED else need
         raise ConfigurationError(
-            f"--gamma {wanted.gamma:g}: only trajectory estimators use it, and none applies: they need the columns "
-            "episode_id and step, and episodes of several steps"
+            f"--gamma {wanted.gamma:g}: only trajectory estimators use it, and none applies: {need}"
         )
 
 
@@ -178,8 +180,8 @@ def _evaluated(
     """Evaluate; estimators whose model cannot be fitted are refused, with the reason."""
     wanted, why, said = asked.wanted, None, None
     sequential = isinstance(log, Episodes)
-    if not sequential and asked.facts.several_steps:
-        judged = replace(judged, verdict=worst(judged.verdict, Trust.WEAK), reasons=(*judged.reasons, STEPS))
+    if not sequential:
+        judged = _of_single(judged, asked)
     if any(ESTIMATORS[name].model for name in names):
         # of episodes of several steps the log's own values are those of an action with everything that follows
         if asked.rows.q is not None and sequential == asked.facts.several_steps:
@@ -198,6 +200,13 @@ def _evaluated(
             weak = worst(found[name].trust, Trust.WEAK)
             found[name] = replace(found[name], trust=weak, reasons=(*found[name].reasons, said))
     return Part(log, judged, [found.get(name) or refused(name, judged, log, wanted, why or "") for name in names])
+
+
+def _of_single(judged: Judgement, asked: Asked) -> Judgement:
+    """Return what single decisions are judged by: of episodes with several steps they are weak."""
+    if not asked.facts.several_steps or STEPS in judged.reasons:
+        return judged
+    return replace(judged, verdict=worst(judged.verdict, Trust.WEAK), reasons=(*judged.reasons, STEPS))
 
 
 def refused(name: str, judged: Judgement, log: Decisions | Episodes, wanted: Wanted, why: str) -> Estimate:

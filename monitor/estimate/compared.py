@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.estimate.trajectories import mean_return
 from monitor.estimate.wanted import Wanted
-from ope import ESTIMATORS, Decisions, Difference, Judgement, difference
+from ope import ESTIMATORS, Decisions, Difference, Judgement, Trust, difference
 from ope.trajectory.episodes import Episodes
 
 USUAL = ("snips", "dr", "wpdis")
@@ -30,13 +30,14 @@ def compared(
     if wanted.lower_is_better:
         log = replace(log, reward=-log.reward, q=None if log.q is None else -log.q)
     found = difference(log, name, margin=margin, level=wanted.level, judgement=judgement)
-    said = _sentence(found, wanted)
+    said = _sentence(found, wanted, judgement.verdict is Trust.REFUSED)
     return {**found.to_dict(), "of": f"-{wanted.target}" if wanted.lower_is_better else wanted.target, "sentence": said}
 
 
-def _sentence(found: Difference, wanted: Wanted) -> str:
+def _sentence(found: Difference, wanted: Wanted, refused: bool) -> str:
     if found.value is None:
-        return f"Not compared with {WHO}: the comparison is refused."
+        why = "the comparison is refused." if refused else found.reasons[-1]
+        return f"Not compared with {WHO}: {why[0].lower()}{why[1:]}"
     if found.value == 0 and found.stderr == 0:
         return f"Decides as {WHO} in every row: there is nothing to compare."
     if not wanted.lower_is_better:

@@ -31,6 +31,8 @@ class Facts:
     behaviour: str = "logged"
     rows: int = 0
     repeated: int = 0
+    shadow: int = 0  # rows that were not executed
+    unnamed: bool = False  # ids are those of files and rows, so that a row that is there twice cannot be told
     rejected: dict[str, tuple[int, str]] = field(default_factory=dict)  # field -> rows, first reason
     executed: set[str] = field(default_factory=set)
     _total: float = 0.0
@@ -61,7 +63,8 @@ class Facts:
                 raise ConfigurationError(item.reason)
             if item.field == "propensity":
                 raise ConfigurationError(f"{chunk.path}, row {item.row}: {item.reason}")
-            rows, reason = self.rejected.get(item.field, (0, f"{chunk.path}, row {item.row}: {item.reason}"))
+            where = "" if item.reason.startswith(str(chunk.path)) else f"{chunk.path}, row {item.row}: "
+            rows, reason = self.rejected.get(item.field, (0, f"{where}{item.reason}"))
             self.rejected[item.field] = rows + 1, reason
 
     def check(self, log: Path) -> None:
@@ -97,6 +100,7 @@ class Facts:
             "actions": max(len(self.executed), *actions),
             "mean_reward": self._total / self._known,
             "behaviour": self.behaviour,
-            "duplicates": self.repeated,
+            "duplicates": None if self.unnamed else self.repeated,
+            "shadow": self.shadow,
             "target": self.target,
         }

@@ -94,6 +94,8 @@ def decisions(
         except validate.MappingError as error:
             raise ConfigurationError(str(error)) from None
         executed = _executed(accepted)
+        facts.shadow += len(accepted.table) - len(executed.table)
+        facts.unnamed |= accepted.derived_ids
         executed = seen.drop(executed, at.take(pa.array(_places(raw, chunk.first_row, executed))))
         facts.repeated = seen.dropped
         facts.reject(chunk, executed.rejects)

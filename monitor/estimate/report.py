@@ -24,6 +24,10 @@ def text(document: Mapping[str, Any]) -> str:
         lines[0] = f"{log['episodes']:,} episodes, " + lines[0]
     if log["duplicates"]:
         lines.append(f"{log['duplicates']:,} rows are decisions that the log has twice; each counts once")
+    elif log["duplicates"] is None:
+        lines.append("no decision_id: a row that the log has twice counts twice")
+    if log["shadow"]:
+        lines.append(f"{log['shadow']:,} rows of arm shadow are left out: their action was not executed")
     for candidate in document["candidates"]:
         lines += ["", *_candidate(candidate, log["target"])]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from monitor.estimate.wanted import Wanted
 from monitor.settings import ConfigurationError
 from ope.bandit.mixture import balanced_propensity
 
-LARGEST = 1e100
+LARGEST = 1e60  # its fourth power, with weights, is still a double
 _STATE, _SEGMENT = "state.", "segment."
 
 
@@ -64,6 +64,9 @@ class Rows:
         if self._wanted.q is not None:
             before = self._q[0].shape[1] if self._q else None
             self._q.append(same_length(table, self._wanted.q, table[Q], before))
+            if (far := np.abs(self._q[-1]) > LARGEST).any():
+                first = table["decision_id"][int(np.argmax(far.any(axis=1)))].as_py()
+                raise ConfigurationError(f"{self._wanted.q} is beyond {LARGEST:g} in decision {first}: mend the log")
         kept = ["action", "version", self._wanted.target, "episode_id", "step", "eligible_actions"]
         kept = [name for name in kept if name in table.column_names]
         kept += [name for name in table.column_names if name == f"{_SEGMENT}{self._wanted.segment}"]
@@ -146,7 +149,7 @@ def in_range(table: pa.Table, name: str) -> None:
     if far.any():
         row = int(np.argmax(far))
         raise ConfigurationError(
-            f"{name} is {table[name][row].as_py():g} in decision {table['decision_id'][row].as_py()}: sums of squares "
+            f"{name} is {table[name][row].as_py():g} in decision {table['decision_id'][row].as_py()}: sums of powers "
             f"of numbers beyond {LARGEST:g} are infinite; mend the log, or choose other units"
         )
 

@@ -141,6 +141,7 @@ class Tally:
             used = used[np.argsort(clustered[used], kind="stable")]
         names = self._names or ()
         full = bool(names) and sum(map(len, self._distribution)) == len(rows)
+        names = names if full else ()  # a file without the column, or with a number, leaves the executed action's alone
         same = full and rows.behaviour is not None and rows.behaviour.shape[1] == len(names)
         same = same and names == tuple(str(i) for i in range(len(names)))
         eligible = rows.eligible(names) if full else None

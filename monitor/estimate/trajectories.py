@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from monitor.candidates.scored import Floats
+from monitor.estimate.facts import Facts
 from monitor.estimate.rows import Rows
 from monitor.estimate.tally import View
 from monitor.settings import ConfigurationError
@@ -47,6 +48,27 @@ def trajectories(view: View, rows: Rows, gamma: float, q: Floats | None = None) 
         )
     except ValueError as error:
         raise ConfigurationError(f"{error}, {_OR}") from None
+
+
+def require_whole(view: View, rows: Rows, facts: Facts) -> None:
+    """Raise ConfigurationError if a row was left out; names it.
+
+    The numbers of the steps show a gap, but not that an episode has lost its end, which is where many are paid: what is
+    left looks like a whole episode that earned less.
+    """
+    left = np.setdiff1d(np.arange(len(rows)), view.used)
+    if len(left):
+        row = int(left[0])
+        episode, step = (rows.table[name][row].as_py() for name in ("episode_id", "step"))
+        why = f"has no {facts.target}" if np.isnan(rows.reward[row]) else "has no probability of the candidate"
+        raise ConfigurationError(
+            f"episode {episode!r} is not whole: its step {step} {why} (and {len(left) - 1:,} other rows): log it, or "
+            f"leave the episode out, {_OR}"
+        )
+    for count, why in facts.rejected.values():
+        raise ConfigurationError(
+            f"{count:,} rows are refused, any of which may be the end of an episode ({why}): mend the log, {_OR}"
+        )
 
 
 def mean_return(log: Episodes) -> float:

@@ -243,7 +243,7 @@ def _answer(
         )
     if value is None or stderr is None or sums.flat or trust is Trust.REFUSED:
         if trust is not Trust.REFUSED:
-            reasons.append("The difference has no spread in these rows, so its error cannot be told from them.")
+            reasons.append("The difference has no spread in these rows that doubles resolve, so it has no known error.")
         return Difference(
             item.name, None, None, None, None, level, None, None, margin, None, earned, n, ess, Trust.REFUSED,
             tuple(reasons),

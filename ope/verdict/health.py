@@ -103,9 +103,10 @@ def judge(
     """
     t = thresholds or Thresholds()
     d = _diagnostics(sums, evidence, unsupported_mass)
-    objections = list(checks.usable(sums, left_out, t))
+    ends = None if evidence is None else evidence.reward_range
+    objections = list(checks.usable(sums, left_out, t, ends))
     if sums.n >= 2 and sums.w > 0:
-        span = None if evidence is None or evidence.reward_range is None else _span(evidence.reward_range)
+        span = None if ends is None else _span(ends)
         if evidence is not None:
             objections += checks.propensities(evidence, t)
         objections += checks.weights(sums.n, d, t)

@@ -17,8 +17,10 @@ def _level(size: float, refused: float) -> Trust:
     return Trust.REFUSED if size > refused else Trust.WEAK
 
 
-def usable(sums: WeightSums, left_out: float, t: Thresholds) -> Iterator[Objection]:
-    """Object to rows that are left out, too few, or all the same."""
+def usable(
+    sums: WeightSums, left_out: float, t: Thresholds, ends: tuple[float, float] | None = None
+) -> Iterator[Objection]:
+    """Object to rows that are left out, too few, or all the same; ``ends`` are the smallest and the largest reward."""
     n = f"{sums.n:,.0f}"
     if left_out > t.left_out_weak:
         yield (
@@ -32,7 +34,14 @@ def usable(sums: WeightSums, left_out: float, t: Thresholds) -> Iterator[Objecti
         )
         return
     if sums.r2 - sums.r * sums.r / sums.n <= RESOLUTION * sums.r2:
-        yield Trust.REFUSED, f"All {n} rewards are equal, so neither the value nor its error can be told from this log."
+        equal = ends is not None and ends[0] == ends[1]
+        yield (
+            Trust.REFUSED,
+            f"All {n} rewards are equal, so neither the value nor its error can be told from this log."
+            if equal
+            else f"The {n} rewards are equal, or differ by less than doubles resolve beside their size: log them less "
+            "a constant, or in other units.",
+        )
     if sums.w == 0:
         yield Trust.REFUSED, f"All {n} weights are 0: the candidate never plays the actions that were logged."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class Evidence:
         self.mismatches = 0.0
         self._actions, self._features = actions, features
         self._rows = self._steps = self._stated = self._actions_stated = 0
-        self._squares = self._fourth = self._outside = 0.0
+        self._squares = self._fourth = self._outside = self._unit = 0.0
         self._mass: Floats | None = None  # the candidate's, by action
         self._executed: Floats | None = None
         self._edges: Floats | None = None
@@ -97,6 +98,13 @@ class Evidence:
             mass = float(weight.sum())
             self._centre = float(weight @ reward) / mass if mass > 0 else float(reward.mean())
         terms = weight * (reward - self._centre)
+        unit = max(float(terms.max()), -float(terms.min()))
+        if unit > self._unit:  # fourth powers leave doubles long before rewards do, above and below
+            unit = 2.0 ** math.frexp(unit)[1] if unit < 2.0**1000 else unit  # a power of 2 rounds nothing
+            shrink = (self._unit / unit) ** 2
+            self._squares, self._fourth, self._unit = self._squares * shrink, self._fourth * shrink**2, unit
+        if self._unit > 0:
+            terms /= self._unit
         terms *= terms
         self._squares += float(terms.sum())
         self._fourth += float(terms @ terms)
