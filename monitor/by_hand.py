@@ -23,16 +23,26 @@ _PAUSE = 0.2
 _OPEN = ("pending", "in_flight", "delivered", "unconfirmed")  # may still become confirmed by itself
 
 
-def request(connection: Connection, parts: Parts, policy: str, to: str | None, reason: str, actor: str) -> Outcome:
+def request(
+    connection: Connection,
+    parts: Parts,
+    policy: str,
+    to: str | None,
+    reason: str,
+    actor: str,
+    *,
+    from_version: str | None = None,
+    trigger: str = "manual",
+) -> Outcome:
     """Ask for a rollback of the version that serves now, inside the caller's write transaction."""
     return rollback.request(
         connection,
         parts.settings,
         parts.clock,
         policy,
-        from_version=None,
+        from_version=from_version,
         reason=reason,
-        trigger="manual",
+        trigger=trigger,
         actor=actor,
         mode="manual",
         to_version=to,
@@ -64,18 +74,7 @@ def stop(connection: Connection, parts: Parts, policy: str, reason: str, actor: 
         if left:  # the route is no proof: whoever asks again learns what came of the first time
             sentence += f" That is not confirmed yet: {', '.join(one.state for one in left)}."
         return Outcome("unneeded", sentence, safe, safe, row.generation, None, tuple(one.id for one in left))
-    return rollback.request(
-        connection,
-        parts.settings,
-        parts.clock,
-        policy,
-        from_version=old,
-        reason=reason,
-        trigger="kill",
-        actor=actor,
-        mode="manual",
-        to_version=safe,
-    )
+    return request(connection, parts, policy, safe, reason, actor, from_version=old, trigger="kill")
 
 
 def roll_back(

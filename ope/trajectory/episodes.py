@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ope import shapes
 from ope.sums import WeightSums
 from ope.trajectory.episode_rows import checked_steps, grouped, said
 
@@ -133,21 +134,7 @@ class Episodes:
 
     def __post_init__(self) -> None:
         rows = int(self.begin[-1])
-        for name in COLUMNS:
-            column = getattr(self, name)
-            if column is not None and column.shape != (rows,):
-                raise ValueError(f"{name} has shape {column.shape}, but the episodes have {rows} steps: give each one")
-        shapes = {name: table.shape for name in TABLES if (table := getattr(self, name)) is not None}
-        for name, shape in shapes.items():
-            if len(shape) != 2 or shape[0] != rows:
-                raise ValueError(f"{name} has shape {shape}, not ({rows}, actions): one row for each step")
-        if len(set(shapes.values())) > 1:
-            names, found = " and ".join(shapes), list(shapes.values())
-            raise ValueError(f"{names} have shapes {found}: give all for the same actions")
-        if shapes and self.action is None:
-            raise ValueError(f"action is missing: the column of the executed action is needed beside {min(shapes)}")
-        if self.state is not None and (self.state.ndim != 2 or len(self.state) != rows):
-            raise ValueError(f"state has shape {self.state.shape}, not ({rows}, features): one row for each step")
+        shapes.check(self, rows, COLUMNS, TABLES, whole=f"the episodes have {rows} steps", one="step")
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}, but a discount lies between 0 and 1")
         if self.horizon == 0 and len(self):
