@@ -166,7 +166,10 @@ def served(directory: Path, state: str, now: float = NOW) -> Iterator[str]:
     """Serve a seeded directory without judging anything further; yields the address."""
     clock = SpedClock(now, 1.0, time.time())
     parts = build(load(directory / "checkrein.toml"), clock)
-    _beat(parts, 7200.0 if state == "stale" else -DAY, now)
+    _beat(parts, 7200.0 if state == "stale" else 0.0, now)
+    ended = threading.Event()
+    if state != "stale":
+        threading.Thread(target=_beat_until, args=(parts, now, ended), daemon=True).start()
     if state == "error":
         with parts.database.begin() as connection:
             connection.execute(text("ALTER TABLE verdicts RENAME TO verdicts_gone"))
@@ -183,13 +186,20 @@ def served(directory: Path, state: str, now: float = NOW) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
+            ended.set()
             server.should_exit = True
             thread.join(timeout=120)
             parts.database.close()
 
 
+def _beat_until(parts: Parts, now: float, ended: threading.Event) -> None:
+    """Give signs of life until the end, as a scheduler does that judges nothing new."""
+    while not ended.wait(1.0):
+        _beat(parts, 0.0, now)
+
+
 def _beat(parts: Parts, age: float, now: float) -> None:
-    """Note when each policy was last judged, in real time; a negative age keeps it fresh for a day."""
+    """Note how long ago each policy was judged, in real time."""
     rows = [
         {"part": f"judge:{name}", "real_at": time.time() - age, "at": now, "note": ""} for name in parts.settings.policy
     ]
