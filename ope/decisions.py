@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ope import shapes
+from ope.predicted import Predicted
 from ope.sums import WeightSums
 from ope.weights import importance_weights
 
@@ -24,7 +25,7 @@ BLOCK = 9_984  # rows: a block, its probabilities and their products stay in the
 
 
 @dataclass(frozen=True, eq=False)
-class Decisions:
+class Decisions(Predicted):
     """Logged decisions, with what one candidate would have done in each.
 
     Shapes are checked when it is made, numbers block by block when they are read, so that a log of a million rows is
@@ -92,23 +93,6 @@ class Decisions:
     def weight(self) -> Floats:
         """Importance weight of each row."""
         return importance_weights(self.probability, self.propensity, self.start)
-
-    @cached_property
-    def q_executed(self) -> Floats:
-        """Predicted reward of the executed action."""
-        assert self.q is not None
-        assert self.action is not None
-        begins = np.arange(0, self.q.size, self.q.shape[1])
-        found: Floats = self.q.reshape(-1).take(begins + self.action)  # half the time of two indices
-        return found
-
-    @cached_property
-    def q_candidate(self) -> Floats:
-        """Predicted reward of the candidate's choice, the mean over its distribution."""
-        assert self.q is not None
-        assert self.candidate is not None
-        found: Floats = np.einsum("ra,ra->r", self.candidate, self.q)
-        return found
 
     def weight_sums(self) -> WeightSums:
         """Return the sums that the verdict is made from."""

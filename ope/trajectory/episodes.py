@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ope import shapes
+from ope.predicted import Predicted
 from ope.sums import WeightSums
 from ope.trajectory.episode_rows import checked_steps, grouped, said
 
@@ -31,7 +32,7 @@ LARGEST = 1e50
 
 
 @dataclass(frozen=True, eq=False)
-class Episodes:
+class Episodes(Predicted):
     r"""Logged episodes, with what one candidate would have done in each step; made by ``Episodes.of``.
 
     Rows are kept flat, an episode's steps beside each other, and padded to the longest episode only a block at a time:
@@ -187,22 +188,6 @@ class Episodes:
     def returns(self) -> Floats:
         """Discounted sum of the rewards of each episode."""
         found: Floats = self.padded(self.reward) @ self.discount
-        return found
-
-    @cached_property
-    def q_executed(self) -> Floats:
-        """Predicted value of the executed action, shape (rows,)."""
-        assert self.q is not None
-        assert self.action is not None
-        found: Floats = self.q[np.arange(len(self.q)), self.action]
-        return found
-
-    @cached_property
-    def q_candidate(self) -> Floats:
-        """Predicted value of the candidate's choice, the mean over its distribution, shape (rows,)."""
-        assert self.q is not None
-        assert self.candidate is not None
-        found: Floats = np.einsum("ra,ra->r", self.candidate, self.q)
         return found
 
     def weight_sums(self) -> WeightSums:
