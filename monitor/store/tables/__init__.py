@@ -21,7 +21,7 @@ from monitor.store.tables.logs import (
 )
 from monitor.store.tables.reports import drift_reports
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
-from monitor.store.tables.telling import notices, silences
+from monitor.store.tables.telling import notices, notifications, silences
 
 __all__ = [
     "actions",
@@ -43,6 +43,7 @@ __all__ = [
     "manifest",
     "metadata",
     "notices",
+    "notifications",
     "policies",
     "promotions",
     "quarantine",

@@ -1,8 +1,8 @@
-"""Tables of what people are told: silences, and what each alert has paged."""
+"""Tables of what people are told: silences, what each alert has paged, and the messages that are sent."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Text
 
 from monitor.store.tables.base import table
 
@@ -33,4 +33,28 @@ notices = table(
     Column("paged", Float),  # when it paged last; NULL = nobody was told, or a silence was in between
     Column("moved", Float),  # when it last began or stopped firing
     Column("flapping", Float),  # since when; NULL = it does not
+)
+
+# A message to people for one channel: a side effect to do, claimed, sent and marked like an action.
+notifications = table(
+    "notifications",
+    Column("id", String, primary_key=True),
+    Column("channel", String, nullable=False),  # a [notify.NAME]
+    Column("policy", String, nullable=False),  # "" = of all policies
+    Column("incident", Integer),
+    Column("kind", String, nullable=False),  # page | update | acknowledged | resolved | digest | test
+    Column("dedup", String, nullable=False),  # messages of one trouble share it
+    Column("drill", Boolean, nullable=False, default=False),
+    Column("body", Text, nullable=False),  # JSON of the message
+    Column("state", String, nullable=False, index=True),  # pending | in_flight | delivered | dead_letter | cancelled
+    Column("requested", Float, nullable=False),
+    Column("real_requested", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("real_due", Float),  # when it may be tried next; NULL = nothing to do
+    Column("real_lease", Float),  # until when a worker owns it
+    Column("fence", BigInteger, nullable=False, default=0),
+    Column("real_delivered", Float),
+    Column("last_error", Text),
+    Index("notifications_by_policy", "policy", "real_requested"),
+    Index("notifications_by_incident", "incident"),
 )
