@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.data import COSTS
 from benchmarks.ticks import KINDS, REFERENCE, START, decisions, land
-from monitor import baseline, buckets
 from monitor.backtest.replay import replay
+from monitor.bucketing import baseline, buckets
+from monitor.bucketing.plans import current_plan
 from monitor.clock import ManualClock
-from monitor.plans import current_plan
 from monitor.runtime import build
 from monitor.settings import load
 from monitor.summaries import BucketSummary, summarise

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.data import ACTIONS, CANDIDATES, COSTS, rows
-from monitor import baseline
+from monitor.bucketing import baseline
 from monitor.tick import Parts
 
 TOKEN, SECRET = "a-token-of-the-benchmarks", "a-secret-of-the-benchmarks"

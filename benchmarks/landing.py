@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from benchmarks.data import START
 from benchmarks.deployment import POLICY, configuration, freeze, log, serving
 from monitor.clock import SystemClock
-from monitor.imports import import_logs
+from monitor.landing.imports import import_logs
 from monitor.runtime import build
 from monitor.settings import Source, load
 from monitor.sources.payload import ARROW

@@ -25,7 +25,7 @@ from benchmarks.data import START
 from benchmarks.deployment import POLICY, configuration, freeze, log
 from benchmarks.peers.environment import measured
 from monitor.clock import ManualClock
-from monitor.imports import import_logs
+from monitor.landing.imports import import_logs
 from monitor.runtime import build
 from monitor.settings import Source, load
 from monitor.tick import Parts, tick

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import COSTS, rows
-from monitor import baseline, buckets
+from monitor.bucketing import baseline, buckets
+from monitor.bucketing.plans import current_plan
 from monitor.clock import ManualClock
-from monitor.plans import current_plan
 from monitor.runtime import build
 from monitor.settings import load
 from monitor.summaries import summarise

@@ -9,14 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from monitor import by_hand, route, status, tokens, views
+from monitor import status, tokens, views
+from monitor.acting import by_hand, route
 from monitor.clock import stamp
 from monitor.drift_report import kept as reports
+from monitor.judging.windows import Windows
 from monitor.store.database import DatabaseUnavailableError
 from monitor.tick import Parts
 from monitor.views import spans
 from monitor.views.series import rate_series
-from monitor.windows import Windows
 
 SPANS = tuple(spans.SPANS)
 RANK = status.RANK

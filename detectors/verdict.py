@@ -36,7 +36,7 @@ class Verdict:
         A sentence that a tired person understands.
     p
         Probability of so large a statistic where nothing changed, where the rule asks for one (``alpha``). Whoever
-        judges several series of one rule together controls their common level with it (monitor.discoveries).
+        judges several series of one rule together controls their common level with it (monitor.judging.discoveries).
 
     Examples
     --------

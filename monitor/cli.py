@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
-from monitor.baseline import BaselineError
+from monitor.bucketing.baseline import BaselineError
 from monitor.candidates import CandidateError
 from monitor.commands import (
     acting,
@@ -23,7 +23,7 @@ from monitor.commands import (
     watching,
 )
 from monitor.commands.options import DONE, UNREACHABLE, USAGE, err
-from monitor.lake import LakeFullError
+from monitor.log_store.lake import LakeFullError
 from monitor.settings import ConfigurationError
 from monitor.sources import SourceError
 from monitor.store.database import DatabaseUnavailableError

@@ -22,9 +22,9 @@ from pathlib import Path
 import httpx
 
 from monitor import status
-from monitor.baseline import freeze
+from monitor.bucketing.baseline import freeze
 from monitor.clock import SpedClock
-from monitor.imports import import_logs
+from monitor.landing.imports import import_logs
 from monitor.narration import Narrator
 from monitor.runtime import CLOCK_VARIABLE, build
 from monitor.settings import ConfigurationError, Source, load

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
-from monitor import rollback
+from monitor.acting import rollback
 from monitor.clock import Clock, parse_clock
-from monitor.landing import Landing
+from monitor.landing.land import Landing
 from monitor.settings import ConfigurationError, Settings, load
 from monitor.store.database import Database
 from monitor.store.tables import policies, routes

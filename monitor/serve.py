@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor import tokens
 from monitor.api.app import create_app
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import worker_name
-from monitor.scheduler import Scheduler
 from monitor.settings import ConfigurationError
 from monitor.tick import Parts
 

@@ -8,10 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from monitor import held, overlays, plans
+from monitor.acting import held
+from monitor.alerting import overlays
+from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
+from monitor.judging.segments import split
+from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
-from monitor.segments import split
 from monitor.settings import Settings
 from monitor.store.tables import (
     actions,
@@ -24,7 +27,6 @@ from monitor.store.tables import (
     summaries,
     verdicts,
 )
-from monitor.windows import newest_baseline
 
 # Worse is higher. No data is never healthy, and neither is a policy that nothing was judged of.
 RANK = {"healthy": 0, "pending": 1, "warning": 2, "insufficient": 3, "no_data": 4, "error": 5, "page": 6, "rollback": 7}

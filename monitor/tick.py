@@ -6,7 +6,7 @@
 4. judge: build each trigger's Series from sealed windows; run its detector
 5. decide: write verdicts, alerts, transitions, actions, pages and events in ONE transaction, with the slot's claim
 
-Delivery and confirmation are the action loop's (``monitor.actions``), which reads the rows written here.
+Delivery and confirmation are the action loop's (``monitor.acting.actions``), which reads the rows written here.
 """
 
 from __future__ import annotations
@@ -16,18 +16,24 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, insert, select, update
 
-from monitor import decide, events, judge, paging, plans, rollback, sealing, slots, snapshot
+from monitor import events
+from monitor.acting import rollback
+from monitor.acting.held import let_go
+from monitor.alerting import paging
+from monitor.bucketing import plans, sealing
 from monitor.clock import Clock
-from monitor.decide import Alert, Change
-from monitor.evaluations import judge_evaluations
-from monitor.held import let_go
-from monitor.landing import Landing
-from monitor.pull import Pulled, pull
+from monitor.judging import decide, judge
+from monitor.judging.decide import Alert, Change
+from monitor.judging.evaluations import judge_evaluations
+from monitor.judging.single_events import judge_events
+from monitor.judging.windows import Windows
+from monitor.landing import snapshot
+from monitor.landing.land import Landing
+from monitor.landing.pull import Pulled, pull
+from monitor.running import slots
 from monitor.settings import Settings
-from monitor.single_events import judge_events
 from monitor.store.database import Database, DatabaseUnavailableError
 from monitor.store.tables import policies, verdicts
-from monitor.windows import Windows
 
 BUCKET = 60
 ATTEMPTS = 5  # judgements that others' writes may spoil before the pass is left to the next slot

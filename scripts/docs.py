@@ -170,8 +170,8 @@ def openapi() -> dict[str, Any]:
     """Return the OpenAPI document of the API; nothing is started, the database is a temporary one."""
     from monitor.api.app import create_app
     from monitor.clock import ManualClock
+    from monitor.running.scheduler import Scheduler
     from monitor.runtime import build
-    from monitor.scheduler import Scheduler
 
     with tempfile.TemporaryDirectory() as directory:
         store = {"url": f"sqlite:///{directory}/checkrein.db", "lake": f"{directory}/lake"}

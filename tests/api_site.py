@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 from sqlalchemy import Table, select
 
-from monitor import rollback, tokens
+from monitor import tokens
+from monitor.acting import rollback
 from monitor.api.app import create_app
 from monitor.clock import ManualClock
-from monitor.landing import Landing
-from monitor.scheduler import Scheduler
+from monitor.landing.land import Landing
+from monitor.running.scheduler import Scheduler
 from monitor.settings import parse
 from monitor.store.database import Database
 from monitor.store.tables import manifest

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import update
 
-from monitor.baseline import freeze
+from monitor.bucketing.baseline import freeze
 from monitor.clock import ManualClock
 from monitor.runtime import build
 from monitor.settings import parse, shipped_triggers

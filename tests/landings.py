@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
+from monitor.bucketing.plans import configured_plan
 from monitor.clock import ManualClock
-from monitor.landing import Landing, Mark
-from monitor.plans import configured_plan
-from monitor.schema import TIMESTAMP
+from monitor.landing.land import Landing, Mark
+from monitor.log_store.schema import TIMESTAMP
 from monitor.settings import Settings, parse
 from monitor.sources import Position
 from monitor.store.database import Database

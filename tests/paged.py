@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import select
 
 from detectors import State, Verdict
-from monitor import decide, events, tick
+from monitor import events, tick
+from monitor.acting.rollback import ensure_policy, ensure_route
 from monitor.clock import ManualClock
-from monitor.decide import Alert, Change
-from monitor.judge import Judgement
-from monitor.landing import Landing
-from monitor.rollback import ensure_policy, ensure_route
+from monitor.judging import decide
+from monitor.judging.decide import Alert, Change
+from monitor.judging.judge import Judgement
+from monitor.landing.land import Landing
 from monitor.settings import parse, shipped_triggers
 from monitor.store.database import Database
 from monitor.store.tables import events as log

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import select
 
-from monitor.baseline import freeze
+from monitor.bucketing.baseline import freeze
 from monitor.clock import ManualClock
 from monitor.runtime import build
 from monitor.settings import parse

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import select
 
 from examples.receiver import Receiver
-from monitor import rollback, settings
-from monitor.actions import ActionLoop
+from monitor import settings
+from monitor.acting import rollback
+from monitor.acting.actions import ActionLoop
 from monitor.clock import ManualClock
 from monitor.store.database import Database
 from monitor.store.tables import actions, events

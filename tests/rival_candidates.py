@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from monitor import estimates
-from monitor.baseline import freeze
+from monitor.bucketing.baseline import freeze
 from monitor.clock import ManualClock
+from monitor.live import estimates
 from monitor.runtime import build
 from monitor.settings import load
 from monitor.tick import Parts, tick

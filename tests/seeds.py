@@ -19,13 +19,14 @@ import pyarrow as pa
 import uvicorn
 from sqlalchemy import text
 
-from monitor import checklists, estimates, tokens
+from monitor import checklists, tokens
 from monitor.api.app import create_app
-from monitor.baseline import freeze
+from monitor.bucketing.baseline import freeze
 from monitor.clock import ManualClock, SpedClock
+from monitor.live import estimates
+from monitor.log_store.schema import TIMESTAMP
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
-from monitor.schema import TIMESTAMP
 from monitor.serve import mount_pages
 from monitor.settings import load
 from monitor.store.database import insert_new, upsert

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from examples.receiver import Receiver, server
-from monitor.signing import rollback_event, signing_headers
+from monitor.acting.signing import rollback_event, signing_headers
 
 NOW = 1_763_600_000
 SECRET = "whsec_" + base64.b64encode(b"a secret of the serving side").decode()

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from monitor import outbox, settings
-from monitor.actions import ActionLoop
+from monitor import settings
+from monitor.acting import outbox
+from monitor.acting.actions import ActionLoop
 from monitor.clock import ManualClock
 from monitor.hooks import Answer
 from monitor.store.database import Database

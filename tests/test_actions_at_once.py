@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from monitor import outbox
-from monitor.actions import ActionLoop
+from monitor.acting import outbox
+from monitor.acting.actions import ActionLoop
 from monitor.clock import ManualClock
 from monitor.hooks import Answer
 from monitor.store.database import Database, DatabaseUnavailableError
@@ -173,7 +173,7 @@ def test_the_loop_survives_a_locked_database_says_so_once_and_goes_on(
             said.append(record.getMessage())
             heard.release()
 
-    log, listener = logging.getLogger("monitor.actions"), Listener()
+    log, listener = logging.getLogger("monitor.acting.actions"), Listener()
     log.addHandler(listener)
     lock = sqlite3.connect(path, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")

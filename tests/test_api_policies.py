@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import event, insert, update
 
-from monitor import by_hand
-from monitor.baseline import freeze
+from monitor.acting import by_hand
+from monitor.bucketing.baseline import freeze
 from monitor.clock import ManualClock
 from monitor.settings import shipped_triggers
 from monitor.sources.payload import ARROW

@@ -17,20 +17,20 @@ import pytest
 from sqlalchemy import select
 
 from detectors import Series
-from monitor import confirm, rollback
+from monitor.acting import confirm, rollback
 from monitor.backtest import Incident, Moved, backtest, read_incidents, replay
 from monitor.backtest.report import report
+from monitor.bucketing.plans import current_plan
 from monitor.cli import main
 from monitor.clock import ManualClock
 from monitor.events import canonical
-from monitor.history import History
+from monitor.judging.history import History
+from monitor.judging.segments import keys_of
+from monitor.judging.windows import Windows, newest_baseline
 from monitor.metrics import METRICS
-from monitor.plans import current_plan
-from monitor.segments import keys_of
 from monitor.settings import ConfigurationError
 from monitor.store.tables import actions, alerts, backtests, transitions, verdicts
 from monitor.tick import Parts, tick_events
-from monitor.windows import Windows, newest_baseline
 from tests.passes import BASE, HOUR, START, WINDOW, land_baseline, log, parts_at, pass_at, put, rows
 
 TOML = """

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select
 
-from monitor import buckets, retention
-from monitor.baseline import BaselineError, freeze
+from monitor.bucketing import buckets
+from monitor.bucketing.baseline import BaselineError, freeze
+from monitor.bucketing.plans import current_plan
+from monitor.bucketing.reference import BINS, MOST_LEVELS, REWARD_BINS, with_reference
 from monitor.clock import ManualClock
-from monitor.plans import current_plan
-from monitor.reference import BINS, MOST_LEVELS, REWARD_BINS, with_reference
+from monitor.running import retention
 from monitor.runtime import build
 from monitor.settings import parse
 from monitor.store.tables import baselines, events, summaries, verdicts

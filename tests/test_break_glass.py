@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from monitor import breakglass, by_hand
+from monitor import breakglass
+from monitor.acting import by_hand
 from monitor.breakglass.copy import COPY, JOURNAL, folder
 from monitor.clock import ManualClock
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
 from monitor.settings import ConfigurationError, parse
 from monitor.store.tables import actions, events, routes
 from monitor.tick import Parts

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from monitor import breakglass, by_hand, rollback
+from monitor import breakglass
+from monitor.acting import by_hand, rollback
+from monitor.acting.confirm import acknowledge
 from monitor.breakglass.copy import COPY, JOURNAL, folder
 from monitor.clock import ManualClock
-from monitor.confirm import acknowledge
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
 from monitor.settings import ConfigurationError, parse
 from monitor.store.tables import actions, events, heartbeats, routes
 from monitor.tick import Parts

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import insert, select, update
 
-from monitor import buckets, sealing
-from monitor.schema import TIMESTAMP
+from monitor.bucketing import buckets, sealing
+from monitor.log_store.schema import TIMESTAMP
 from monitor.store.database import Database
 from monitor.store.tables import baselines, policies, summaries
 from monitor.summaries import BucketSummary, summarise

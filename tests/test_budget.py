@@ -11,19 +11,20 @@ import pytest
 from scipy import stats
 
 from detectors import Series
-from monitor import buckets, budget
 from monitor.backtest import backtest
+from monitor.bucketing import buckets
+from monitor.bucketing.plans import configured_plan, current_plan
+from monitor.budgeting import budget
+from monitor.budgeting.cures import correlation_of
+from monitor.budgeting.resampled import resample
+from monitor.budgeting.runs import false_alarms, least_k
 from monitor.clock import ManualClock
-from monitor.cures import correlation_of
-from monitor.parameters import budget_per_window, parameters_of, sharing
-from monitor.plans import configured_plan, current_plan
-from monitor.resampled import resample
-from monitor.runs import false_alarms, least_k
+from monitor.judging.parameters import budget_per_window, parameters_of, sharing
+from monitor.judging.windows import Windows
 from monitor.settings import Settings, parse
 from monitor.store.database import Database
 from monitor.summaries import summarise
 from monitor.tick import seal
-from monitor.windows import Windows
 from tests.api_site import Api
 from tests.passes import BASE, DAY, WINDOW, land_baseline, log, parts_at, put
 

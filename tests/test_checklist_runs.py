@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select
 
-from monitor import checklists, confirm, rollback
-from monitor.baseline import freeze
+from monitor import checklists
+from monitor.acting import confirm, rollback
+from monitor.bucketing.baseline import freeze
 from monitor.cli import main
 from monitor.clock import ManualClock
+from monitor.running.scheduler import HOURLY
 from monitor.runtime import build
-from monitor.scheduler import HOURLY
 from monitor.settings import load
 from monitor.store.tables import checklist_evidence, checklist_items, checklist_runs, events, heartbeats
 from monitor.tick import Parts, tick

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from examples.receiver import Receiver, server
-from monitor import plans
+from monitor.bucketing import plans
 from monitor.checklists import tails
 from monitor.checklists.serving import shown
 from monitor.checklists.span import Span

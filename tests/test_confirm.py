@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from monitor import outbox, rollback, settings
+from monitor import settings
+from monitor.acting import outbox, rollback
+from monitor.acting.confirm import Confirmed, acknowledge, confirm
 from monitor.clock import ManualClock
-from monitor.confirm import Confirmed, acknowledge, confirm
 from monitor.hooks import Answer
 from monitor.store.database import Database
 from monitor.store.tables import actions, alerts, events, traffic, transitions

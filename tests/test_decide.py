@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from detectors import State, Verdict
-from monitor import decide
 from monitor.clock import ManualClock
-from monitor.decide import Alert, Change, step
+from monitor.judging import decide
+from monitor.judging.decide import Alert, Change, step
 from monitor.settings import Trigger
 from monitor.store.database import Database
 

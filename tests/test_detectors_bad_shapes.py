@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from detectors import DETECTORS, Series, State, Verdict
+from monitor.bucketing.reference import with_reference
 from monitor.metrics import METRICS
-from monitor.reference import with_reference
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
 

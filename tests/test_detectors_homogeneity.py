@@ -14,7 +14,7 @@ from detectors import DETECTORS, Series, State
 from detectors import blocks as blocks_module
 from detectors.blocks import weighted_chi_square_tail
 from detectors.homogeneity import p_value
-from monitor.discoveries import discoveries
+from monitor.judging.discoveries import discoveries
 
 SCAN = DETECTORS["jensen_shannon"].scan
 LABELS = (*(f"bin{i}" for i in range(20)), "under", "over", "missing")

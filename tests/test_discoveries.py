@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from monitor import baseline
+from monitor.bucketing import baseline
 from monitor.clock import ManualClock, stamp
 from monitor.runtime import build
 from monitor.settings import parse

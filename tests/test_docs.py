@@ -128,7 +128,7 @@ def test_every_path_of_the_api_is_described() -> None:
 
 
 def test_every_column_of_the_decision_log_is_described() -> None:
-    schema = importlib.import_module("monitor.schema")
+    schema = importlib.import_module("monitor.log_store.schema")
     known = code_in(page("decision-log.md"))
     columns = {*schema.FIXED, *schema.REWARD_EVENT, *(f"{prefix}<name>" for prefix in schema.FAMILIES)}
     assert columns - known == set()

@@ -18,8 +18,8 @@ from monitor.drift_report.asked import COURTESY, Wish, ask
 from monitor.drift_report.columns import MOST, compared
 from monitor.drift_report.process import Worker
 from monitor.drift_report.sample import ROWS, sample
-from monitor.scheduler import Scheduler
-from monitor.slots import LEASE
+from monitor.running.scheduler import Scheduler
+from monitor.running.slots import LEASE
 from monitor.store.tables import drift_reports, events, slots, transitions, verdicts
 from monitor.tick import Parts
 from tests.drifts import AFTER, BARE, advance, drifted_at, opened, reports

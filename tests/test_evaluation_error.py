@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from detectors import DETECTORS, Detector
-from monitor import parameters, status
+from monitor import status
 from monitor.backtest import replay
 from monitor.clock import ManualClock
+from monitor.judging import parameters
 from monitor.store.tables import alerts, events, transitions
 from monitor.tick import Parts
 from tests.passes import BASE, HOUR, WINDOW, land_baseline, log, parts_at, pass_at, put, rows, states
@@ -96,7 +97,7 @@ def test_a_trigger_whose_scan_cannot_even_be_set_up_is_an_error_and_the_others_g
             raise KeyError("planted")
         return real(settings, policy, trigger, *rest)
 
-    monkeypatch.setattr("monitor.judge.parameters_of", broken)
+    monkeypatch.setattr("monitor.judging.judge.parameters_of", broken)
     passes(parts, 0, 4)
     health = {(t, h) for t, v, h in rows(parts, alerts, "trigger", "version", "health") if v == "v7"}
     assert ("violation_budget", "error") in health

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
-from monitor import overlays as over
-from monitor import silences, status
+from monitor import status
+from monitor.alerting import overlays as over
+from monitor.alerting import silences
 from monitor.clock import ManualClock
 from monitor.store.database import Database
 from monitor.store.tables import routes, transitions

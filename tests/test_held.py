@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from detectors import State, Verdict
-from monitor import events, rollback, settings, status, tick
+from monitor import events, settings, status, tick
+from monitor.acting import rollback
+from monitor.acting.held import let_go, without_target
 from monitor.clock import ManualClock
-from monitor.decide import Alert, Change
-from monitor.held import let_go, without_target
-from monitor.judge import Judgement
+from monitor.judging.decide import Alert, Change
+from monitor.judging.judge import Judgement
 from monitor.runtime import build
 from monitor.store.database import Database
 from monitor.store.tables import actions, alerts

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from monitor.acting.signing import verify
 from monitor.hooks import HOOKS, Acknowledgement, Answer, acknowledgement
 from monitor.hooks.webhook import ask, retry_after
 from monitor.settings import Hook
-from monitor.signing import verify
 
 NOW = 1_750_000_000.5
 BODY = json.dumps(

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Boolean, column, func, select, table, update
 
 from examples.receiver import REHEARSALS
-from monitor import by_hand, rollback
+from monitor.acting import by_hand, rollback
 from monitor.clock import ManualClock
 from monitor.settings import ConfigurationError, parse
 from monitor.store.database import Database

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import insert, select
 
-from monitor.arrow import concat, differs
-from monitor.lake import File, Lake
-from monitor.schema import TIMESTAMP
+from monitor.log_store.arrow import concat, differs
+from monitor.log_store.lake import File, Lake
+from monitor.log_store.schema import TIMESTAMP
 from monitor.store.database import Database
 from monitor.store.tables import manifest
 

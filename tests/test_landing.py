@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from monitor import sealing
-from monitor.lake import LakeFullError
+from monitor.bucketing import sealing
+from monitor.log_store.lake import LakeFullError
 from monitor.store.database import DatabaseUnavailableError
 from monitor.store.tables import (
     baselines,
@@ -68,7 +68,7 @@ CRASH = """
 import os, signal
 from pathlib import Path
 import tests.landings as t
-from monitor import buckets
+from monitor.bucketing import buckets
 from monitor.validate import Accepted
 landing = t.open_landing(Path({folder!r}))
 landing.decisions("bids", Accepted(t.log(0, 1000)), "log.csv", t.mark(1000))
@@ -133,7 +133,7 @@ def test_a_full_disk_accepts_nothing_and_names_the_path_and_the_fix(make: Make, 
     import resource
     from pathlib import Path
     import tests.landings as t
-    from monitor.lake import LakeFullError
+    from monitor.log_store.lake import LakeFullError
     from monitor.validate import Accepted
     landing = t.open_landing(Path({str(tmp_path)!r}))
     rows = t.log(0, 20000, every=0.1)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
-from monitor import sealing
+from monitor.bucketing import sealing
 from monitor.store.tables import (
     quarantine,
     single_events,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from monitor.landing import Landed
+from monitor.landing.land import Landed
 from monitor.store.tables import (
     quarantine,
 )

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from monitor import estimates
-from monitor.baseline import freeze
-from monitor.landing import Landing
+from monitor.bucketing.baseline import freeze
+from monitor.landing.land import Landing
+from monitor.live import estimates
 from monitor.live.told import compared
 from monitor.status import of
 from monitor.store.database import Database

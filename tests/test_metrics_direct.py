@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from monitor.bucketing.reference import with_reference
+from monitor.bucketing.tracking import configured, with_tracked
 from monitor.metrics import METRICS, Point
-from monitor.reference import with_reference
 from monitor.settings.policy import Policy
 from monitor.summaries import BucketSummary, Limit, Plan, kernels, plain, summarise
-from monitor.tracking import configured, with_tracked
 
 N = 6000
 SLA = "50ms"

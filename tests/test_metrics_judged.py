@@ -11,16 +11,17 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from monitor import buckets, status
-from monitor.baseline import freeze
-from monitor.history import History
+from monitor import status
+from monitor.bucketing import buckets
+from monitor.bucketing.baseline import freeze
+from monitor.bucketing.plans import current_plan
+from monitor.judging.history import History
+from monitor.judging.windows import Windows, newest_baseline
 from monitor.metrics import METRICS
-from monitor.plans import current_plan
 from monitor.store.tables import baselines, summaries, verdicts
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
 from monitor.tick import Parts, tick
-from monitor.windows import Windows, newest_baseline
 from tests.passes import BASE, HOUR, START, log, parts_at, pass_at, put, rows
 
 OPTIONAL = (

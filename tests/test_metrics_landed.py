@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor import buckets
-from monitor.landing import Landing
+from monitor.bucketing import buckets
+from monitor.bucketing.plans import current_plan
+from monitor.landing.land import Landing
 from monitor.metrics import METRICS
-from monitor.plans import current_plan
 from monitor.summaries import BucketSummary
 from monitor.validate import decisions as check
 from monitor.validate import rewards as check_rewards

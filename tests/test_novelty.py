@@ -14,21 +14,22 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from monitor import buckets, novelty
-from monitor.baseline import freeze
-from monitor.check import check
+from monitor import novelty
+from monitor.bucketing import buckets
+from monitor.bucketing.baseline import freeze
+from monitor.bucketing.plans import current_plan
+from monitor.bucketing.tracking import NOVELTY
 from monitor.clock import ManualClock
+from monitor.landing.scoring import NOVELTY_BY, Scorer
 from monitor.novelty import Network, NoveltyError
 from monitor.novelty.files import path_of
-from monitor.plans import current_plan
 from monitor.runtime import build
-from monitor.scoring import NOVELTY_BY, Scorer
 from monitor.settings import parse
+from monitor.starting.check import check
 from monitor.store.tables import baselines, verdicts
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
 from monitor.tick import Parts, tick
-from monitor.tracking import NOVELTY
 from tests.passes import BASE, HOUR, log, parts_at, pass_at, put, rows
 
 ASKED: dict[str, Any] = {"metrics": {"novelty": True}}
@@ -199,11 +200,11 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_and_rows_land_without_
     again = serving(tmp_path)  # a process that has not read it before
     put(again, plant(BASE, 6))
     caplog.clear()
-    with caplog.at_level(logging.WARNING, "monitor.scoring"):
+    with caplog.at_level(logging.WARNING, "monitor.landing.scoring"):
         pass_at(again, BASE + 6 * HOUR + 120)
-    assert [record.message.partition(",")[0] for record in caplog.records if record.name == "monitor.scoring"] == [
-        "policy.p.metrics.novelty is not computed"
-    ]
+    assert [
+        record.message.partition(",")[0] for record in caplog.records if record.name == "monitor.landing.scoring"
+    ] == ["policy.p.metrics.novelty is not computed"]
     assert landed(again, BASE, BASE + 6 * HOUR)[NOVELTY].null_count == 2160
     assert judged(again, "novelty", BASE) == ["no_data"] * 24
     path.write_bytes(good)

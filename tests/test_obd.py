@@ -20,8 +20,9 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
-from monitor import buckets, cli
-from monitor.plans import current_plan
+from monitor import cli
+from monitor.bucketing import buckets
+from monitor.bucketing.plans import current_plan
 from monitor.runtime import open_parts
 from monitor.store.tables import actions, policies, quarantine, transitions, verdicts
 

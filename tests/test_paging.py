@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from monitor import silences
+from monitor.alerting import silences
 from monitor.clock import ManualClock
 from monitor.store.database import Database
 from monitor.store.tables import notices, transitions
@@ -65,7 +65,7 @@ def test_series_of_one_trigger_that_fire_together_are_one_page(parts: Parts) -> 
 
 def test_the_page_and_the_transition_are_one_transaction(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(OSError, match="planted"):
-        patch.setattr("monitor.paging.upsert", lambda *_: (_ for _ in ()).throw(OSError("planted")))
+        patch.setattr("monitor.alerting.paging.upsert", lambda *_: (_ for _ in ()).throw(OSError("planted")))
         judged(parts, True)
     with parts.database.read() as connection:
         assert connection.execute(select(transitions)).all() == []

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from monitor.acting.signing import signing_headers
 from monitor.hooks.answer import acknowledgement
-from monitor.signing import signing_headers
 from tests.signed_receiver import SECRET, Opened, Site, event, sites
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from examples.receiver import Receiver, signature
-from monitor.signing import signing_headers
+from monitor.acting.signing import signing_headers
 from tests.signed_receiver import NOW, OTHER, SECRET, Loader, Opened, Site, event, sites
 
 

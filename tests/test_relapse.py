@@ -7,11 +7,12 @@ import json
 import pytest
 from sqlalchemy import insert, select
 
-from monitor import outbox, rollback, settings
+from monitor import settings
+from monitor.acting import outbox, rollback
+from monitor.acting.confirm import acknowledge, confirm
+from monitor.acting.relapse import relapsed, reopen
 from monitor.clock import ManualClock
-from monitor.confirm import acknowledge, confirm
 from monitor.hooks import Answer
-from monitor.relapse import relapsed, reopen
 from monitor.store.database import Database
 from monitor.store.tables import actions, events, traffic
 

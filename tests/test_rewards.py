@@ -11,11 +11,12 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
-from monitor import rewards, sealing
+from monitor.bucketing import sealing
+from monitor.bucketing.plans import configured_plan
 from monitor.clock import ManualClock
-from monitor.landing import Landing
-from monitor.plans import configured_plan
-from monitor.schema import TIMESTAMP
+from monitor.landing import rewards
+from monitor.landing.land import Landing
+from monitor.log_store.schema import TIMESTAMP
 from monitor.settings import parse
 from monitor.store.database import Database
 from monitor.store.tables import metadata, quarantine, summaries, waiting_rewards

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from monitor import rollback, route, settings
+from monitor import settings
+from monitor.acting import rollback, route
+from monitor.acting.rollback import Outcome
 from monitor.clock import ManualClock
 from monitor.incidents import close_quiet
-from monitor.rollback import Outcome
 from monitor.store.database import Database
 from monitor.store.tables import actions, alerts, events, incidents, policies, routes
 

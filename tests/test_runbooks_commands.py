@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from detectors import State, Verdict
-from monitor import decide, playbook, rollback
+from monitor import playbook
+from monitor.acting import rollback
 from monitor.cli import main
 from monitor.clock import ManualClock
-from monitor.decide import Alert, Change
+from monitor.judging import decide
+from monitor.judging.decide import Alert, Change
 from monitor.runtime import build
 from monitor.settings import ConfigurationError, Settings, load, parse, shipped_triggers
 from monitor.tick import Parts

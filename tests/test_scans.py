@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from monitor import baseline, scans
+from monitor.bucketing import baseline
 from monitor.clock import ManualClock, stamp
+from monitor.judging import scans
 from monitor.runtime import build
 from monitor.settings import parse
 from monitor.store.tables import actions, transitions, verdicts

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select, update
 
-from monitor import rollback
-from monitor.beat import SPREAD, EachSlot
+from monitor.acting import rollback
 from monitor.clock import ManualClock, SpedClock, instant
+from monitor.log_store.schema import TIMESTAMP
+from monitor.running.beat import SPREAD, EachSlot
+from monitor.running.scheduler import THREADS, Scheduler
 from monitor.runtime import build
-from monitor.scheduler import THREADS, Scheduler
-from monitor.schema import TIMESTAMP
 from monitor.settings import parse
 from monitor.store.tables import actions, checklist_runs, heartbeats, policies, slots, transitions
 from monitor.tick import Parts

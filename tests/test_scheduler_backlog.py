@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from monitor import slots
 from monitor.clock import ManualClock
+from monitor.running import slots
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
 from monitor.settings import parse
 from monitor.store.tables import policies, verdicts
 from monitor.store.tables import slots as table

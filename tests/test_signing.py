@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.acting.signing import SignatureError, rollback_event, signing_headers, verify
 from monitor.events import canonical
-from monitor.signing import SignatureError, rollback_event, signing_headers, verify
 
 # The example of the Standard Webhooks and Svix documentation.
 SECRET = "whsec_plJ3nmyCDGBKInavdOK15jsl"

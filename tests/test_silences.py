@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from dashboard.findings import findings
-from monitor import rollback, silences, status
+from monitor import status
+from monitor.acting import rollback
+from monitor.alerting import silences
+from monitor.alerting.silences import LONGEST, SilenceError
 from monitor.clock import ManualClock, stamp
 from monitor.report import report
-from monitor.silences import LONGEST, SilenceError
 from monitor.store.database import Database
 from monitor.store.tables import actions, events, routes
 from monitor.tick import Parts

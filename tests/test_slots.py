@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from monitor import slots
 from monitor.clock import ManualClock
-from monitor.scheduler import TAKEOVER_PAUSE
+from monitor.running import slots
+from monitor.running.scheduler import TAKEOVER_PAUSE
 from monitor.store.database import Database
 from monitor.store.tables import slots as table
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from monitor import slow_rewards
-from monitor.baseline import freeze
-from monitor.schema import TIMESTAMP
+from monitor.bucketing.baseline import freeze
+from monitor.judging import slow_rewards
+from monitor.log_store.schema import TIMESTAMP
 from monitor.store.tables import actions, verdicts
 from monitor.tick import Parts, tick
 from monitor.validate import Accepted

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from monitor.bucketing.tracking import configured, with_tracked
 from monitor.metrics import METRICS
 from monitor.settings.policy import Policy
 from monitor.summaries import BucketSummary, Feature, Plan, Segments, Tracked, merge, summarise
-from monitor.tracking import configured, with_tracked
 
 START = 1_767_225_600
 SEGMENTED = Plan(

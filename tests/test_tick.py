@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from detectors import DETECTORS
-from monitor.baseline import freeze
-from monitor.pull import pull
+from monitor.bucketing.baseline import freeze
+from monitor.landing.pull import pull
 from monitor.store.tables import actions, alerts, events, routes, transitions, verdicts
 from monitor.tick import Parts, tick, tick_events
 from tests.passes import BASE, DAY, HOUR, START, WINDOW, land_baseline, log, parts_at, pass_at, put, rows, states

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.schema import TIMESTAMP
+from monitor.log_store.schema import TIMESTAMP
 from monitor.validate import ROW
 from monitor.validate.roles import OPEN
 from tests.decision_rows import NOON, check, good, only_fault

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from monitor.clock import ManualClock, SpedClock
 from monitor.events import canonical
-from monitor.scheduler import Scheduler
+from monitor.running.scheduler import Scheduler
 from monitor.store.tables import actions, explanations, transitions
 from monitor.tick import Parts
 from monitor.why import job

@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from dashboard.why import why as component
 from monitor import views
 from monitor.api.app import create_app
-from monitor.scheduler import Scheduler
+from monitor.running.scheduler import Scheduler
 from tests.command_line import Desk
 from tests.firings import faulty, fired, healthy_at
 

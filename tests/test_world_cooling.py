@@ -20,7 +20,7 @@ from examples.worlds.cooling.history import write
 from examples.worlds.cooling.plant import RAMP, Batch, Plant
 from examples.worlds.cooling.rows import lines, table
 from monitor import candidates, settings
-from monitor.schema import REQUIRED, role_type
+from monitor.log_store.schema import REQUIRED, role_type
 
 END = 1_763_600_400
 HARD = [index for index, limit in enumerate(CONSTRAINTS) if limit.hard]

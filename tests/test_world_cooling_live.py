@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from examples.worlds.cooling.controllers import CONTROLLERS
-from monitor.signing import rollback_event, signing_headers
+from monitor.acting.signing import rollback_event, signing_headers
 
 END = 1_763_600_400
 SECRET = "a_hook_secret"

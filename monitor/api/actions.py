@@ -10,12 +10,12 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor import by_hand, outbox
+from monitor.acting import by_hand, outbox
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
 from monitor.clock import stamp
-from monitor.scheduler import Scheduler
+from monitor.running.scheduler import Scheduler
 from monitor.views.acting import STUCK, UNDER_WAY, acted, of_identities
 
 _FIELDS = (

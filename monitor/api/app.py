@@ -14,7 +14,7 @@ from monitor import status
 from monitor.api import actions, drift_reports, logs, policies, problems, silences
 from monitor.api.access import Guard
 from monitor.api.exposition import exposition
-from monitor.scheduler import Scheduler
+from monitor.running.scheduler import Scheduler
 
 # 503 of a probe is an answer like 200: the same document, and a problem only where the database is away.
 _NOT: dict[int | str, dict[str, Any]] = {

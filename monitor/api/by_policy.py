@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor import validate
-from monitor.plans import current_plan
+from monitor.bucketing.plans import current_plan
 from monitor.tick import Parts
 from monitor.validate import ROW, Accepted, Reject
 from monitor.validate.cast import one, texts

@@ -14,7 +14,7 @@ from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
 from monitor.drift_report import kept
 from monitor.drift_report.asked import Wish, ask
-from monitor.scheduler import Scheduler
+from monitor.running.scheduler import Scheduler
 
 
 class ReportRequest(BaseModel):

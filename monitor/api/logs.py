@@ -16,10 +16,10 @@ from monitor import validate
 from monitor.api import by_policy
 from monitor.api.access import actor
 from monitor.api.problems import Problem
-from monitor.lake import LakeFullError
-from monitor.landing import Landed
-from monitor.scheduler import Scheduler
-from monitor.schema import no_decisions
+from monitor.landing.land import Landed
+from monitor.log_store.lake import LakeFullError
+from monitor.log_store.schema import no_decisions
+from monitor.running.scheduler import Scheduler
 from monitor.sources import payload
 from monitor.store.database import DatabaseUnavailableError
 from monitor.validate import Accepted, Reject

@@ -12,12 +12,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from monitor import by_hand, confirm, overlays, route, status
+from monitor import status
+from monitor.acting import by_hand, confirm, route
+from monitor.alerting import overlays
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem, document
 from monitor.live.told import compared
-from monitor.scheduler import Scheduler
+from monitor.running.scheduler import Scheduler
 from monitor.views.budget import budget
 from monitor.why.told import newest, told
 

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from monitor import silences
+from monitor.alerting import silences
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
 from monitor.clock import instant
-from monitor.scheduler import Scheduler
+from monitor.running.scheduler import Scheduler
 
 _TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 _DIGITS = 9  # of an identity, so that it is a number on every database

@@ -9,20 +9,21 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, select
 
-from monitor import judge, plans
+from monitor.acting.confirm import withdrawn_because
 from monitor.backtest.timeline import Reset, Stretch, pieces, stretches
-from monitor.confirm import withdrawn_because
-from monitor.decide import Alert, Change, evidence
-from monitor.evaluations import judge_evaluations
+from monitor.bucketing import plans
 from monitor.events import canonical
-from monitor.history import History
+from monitor.judging import judge
+from monitor.judging.decide import Alert, Change, evidence
+from monitor.judging.evaluations import judge_evaluations
+from monitor.judging.history import History
+from monitor.judging.single_events import step_events
+from monitor.judging.standing import Standing
+from monitor.judging.windows import ALL_VERSIONS
 from monitor.metrics import METRICS
 from monitor.settings import Settings
-from monitor.single_events import step_events
-from monitor.standing import Standing
 from monitor.store.tables import single_events
 from monitor.summaries.plan import Plan
-from monitor.windows import ALL_VERSIONS
 from runbooks.alerts import OPEN, AlertEvent, next_state
 
 Where = tuple[str, str, str]  # version, trigger, key

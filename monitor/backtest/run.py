@@ -16,12 +16,12 @@ from monitor.backtest.incidents import Incident
 from monitor.backtest.replay import Replayed, replay
 from monitor.clock import stamp
 from monitor.events import canonical
+from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
 from monitor.settings import ConfigurationError, Settings
 from monitor.store.tables import backtests, policies, summaries
 from monitor.tick import Parts
 from monitor.units import human
-from monitor.windows import newest_baseline
 
 
 def backtest(

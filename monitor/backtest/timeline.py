@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from monitor.standing import Standing, standing
+from monitor.judging.standing import Standing, standing
+from monitor.judging.windows import Frozen
 from monitor.store.tables import baselines, events, verdicts
 from monitor.summaries.plan import Plan
-from monitor.windows import Frozen
 
 _PIECE = 7 * 86400.0  # judged at a time: a year's verdicts need not be in memory together
 

@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor import durable
+from monitor.acting.signing import rollback_event
 from monitor.breakglass.copy import JOURNAL, folder, read
 from monitor.clock import Clock
 from monitor.events import canonical
 from monitor.hooks import HOOKS, Answer
+from monitor.log_store import durable
 from monitor.settings import ConfigurationError, Hook, Settings
-from monitor.signing import rollback_event
 
 # Above whatever the database may have moved on to since the copy was written, so that no receiver takes it for old.
 LEAP = 1_000

@@ -17,9 +17,9 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, select
 
-from monitor import durable
 from monitor.clock import Clock, stamp
 from monitor.events import canonical
+from monitor.log_store import durable
 from monitor.settings import ConfigurationError, Settings
 from monitor.store.tables import routes
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from monitor import events, rollback
+from monitor import events
+from monitor.acting import rollback
+from monitor.acting.confirm import acknowledge
 from monitor.breakglass.act import action_id, alone, journal
 from monitor.breakglass.copy import JOURNAL, folder
 from monitor.clock import Clock
-from monitor.confirm import acknowledge
 from monitor.incidents import add_version, open_incident
 from monitor.settings import Settings
 from monitor.store.database import Database

@@ -16,8 +16,8 @@ from typing import IO
 
 import numpy as np
 
-from monitor import apart
 from monitor.candidates.scored import CandidateError, Floats
+from monitor.running import apart
 
 CHILD = Path(__file__).with_name("onnx_child.py")
 DEATHS = 3  # of its process, after which a candidate is not asked again: each one costs its limit

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import plans
+from monitor.bucketing import plans
 from monitor.checklists import acted, logged, replayed, segmented, summed, watching
 from monitor.checklists.span import SPAN, Span
+from monitor.judging.windows import newest_baseline
 from monitor.settings import Settings
 from monitor.store.tables import policies, routes
 from monitor.tick import Parts
-from monitor.windows import newest_baseline
 from runbooks.checklist import Facts, Template
 from runbooks.checklist.row_facts import Shown
 

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from monitor import rewards
-from monitor.arrivals import acted
-from monitor.arrow import concat, micros, picked, within
 from monitor.checklists import tails
 from monitor.checklists.span import HOUR, MOST_ROWS, RECENT, Span
 from monitor.clock import stamp
-from monitor.lake import TIME, File, Lake
+from monitor.landing import rewards
+from monitor.landing.arrivals import acted
+from monitor.log_store.arrow import concat, micros, picked, within
+from monitor.log_store.lake import TIME, File, Lake
 from monitor.store.tables import actions, quarantine, summaries
 from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth, Shown
 

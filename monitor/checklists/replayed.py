@@ -12,17 +12,17 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from detectors import DETECTORS, Series, State, Verdict
-from monitor import decide
 from monitor.checklists.span import DAY, Span
-from monitor.decide import Alert
-from monitor.discoveries import together
 from monitor.events import canonical
+from monitor.judging import decide
+from monitor.judging.decide import Alert
+from monitor.judging.discoveries import together
+from monitor.judging.parameters import parameters_of
+from monitor.judging.scans import Scanned
+from monitor.judging.segments import keys_of
+from monitor.judging.windows import Windows
 from monitor.metrics import METRICS
-from monitor.parameters import parameters_of
-from monitor.scans import Scanned
-from monitor.segments import keys_of
 from monitor.settings import Trigger
-from monitor.windows import Windows
 from runbooks.checklist.facts import Replay
 
 _KEPT: OrderedDict[str, Replay | None] = OrderedDict()

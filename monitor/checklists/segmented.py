@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from monitor.arrivals import acted
-from monitor.arrow import micros
 from monitor.checklists.logged import intact
 from monitor.checklists.span import HOUR, RECENT, Span
-from monitor.lake import Lake
+from monitor.landing.arrivals import acted
+from monitor.log_store.arrow import micros
+from monitor.log_store.lake import Lake
 from monitor.store.tables import summaries
 from runbooks.checklist.facts import Sample, SegmentPair
 

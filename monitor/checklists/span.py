@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from monitor import buckets
+from monitor.bucketing import buckets
 from monitor.clock import stamp
 from monitor.events import canonical
+from monitor.judging.windows import Frozen
 from monitor.settings import Settings
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
-from monitor.windows import Frozen
 from runbooks.checklist.facts import Dataset
 
 DAY, HOUR, MINUTE = 86400, 3600, 60

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from detectors import DETECTORS, Series, State
 from detectors.design_effect import design_effect
-from monitor import buckets
+from monitor.bucketing import buckets
 from monitor.checklists.span import Span, load
 from monitor.metrics import METRICS
 from monitor.metrics.candidates import sums

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, func, select
 from monitor import status
 from monitor.checklists.span import DAY, Span
 from monitor.clock import Clock
+from monitor.judging.segments import keys_of
+from monitor.judging.windows import ALL_VERSIONS
 from monitor.metrics import METRICS
-from monitor.segments import keys_of
 from monitor.settings import Trigger
 from monitor.store.tables import actions, alerts, routes, summaries, transitions, verdicts
-from monitor.windows import ALL_VERSIONS
 from runbooks.checklist.facts import FeatureDrift, TriggerFact, Watched
 
 _LOUD = {"page", "rollback"}

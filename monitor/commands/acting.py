@@ -27,7 +27,7 @@ def kill(
 
     Exit status 1 if it is not confirmed in time, 3 if no hook could be reached yet; also where it was stopped before.
     """
-    from monitor.by_hand import roll_back
+    from monitor.acting.by_hand import roll_back
 
     parts = open_parts(config)
     outcome = roll_back(parts, known(parts, policy), None, reason, "cli", wait, kill=True)
@@ -63,7 +63,7 @@ def list_actions(
 @action_app.command("replay")
 def replay(identity: Identity, config: Config = CONFIG, as_json: Json = False) -> int:
     """Send a refused or given-up action again, with the same id and bytes; exit status 1 if it is in another state."""
-    from monitor.outbox import replay as send_again
+    from monitor.acting.outbox import replay as send_again
 
     return _move(send_again, identity, config, as_json, "is sent again by `checkrein serve` or `checkrein worker`")
 
@@ -71,7 +71,7 @@ def replay(identity: Identity, config: Config = CONFIG, as_json: Json = False) -
 @action_app.command("cancel")
 def cancel(identity: Identity, config: Config = CONFIG, as_json: Json = False) -> int:
     """Stop sending an action; the route stays as it is. Exit status 1 if it is finished already."""
-    from monitor.outbox import cancel as take_back
+    from monitor.acting.outbox import cancel as take_back
 
     return _move(take_back, identity, config, as_json, "is cancelled; the route stays as it is")
 

@@ -31,7 +31,7 @@ def ingest(
     Exit status 1 if a whole file could not be read; rows that are quarantined are listed and do not change it.
     """
     from monitor.commands.progress import ImportBar
-    from monitor.imports import import_logs
+    from monitor.landing.imports import import_logs
 
     parts = open_parts(config)
     source = _source(parts, known(parts, policy), format, version)
@@ -44,7 +44,7 @@ def ingest(
 
 def validate(config: Config = CONFIG, as_json: Json = False) -> int:
     """Check the configuration and a sample of each source; nothing is written."""
-    from monitor.check import check
+    from monitor.starting.check import check
 
     findings = check(config)
     bad = any(finding.bad for finding in findings)
@@ -79,7 +79,7 @@ def freeze(
     as_json: Json = False,
 ) -> int:
     """Freeze and version the reference: bins from it alone, windows of it as the measure of what is usual."""
-    from monitor.baseline import freeze as run
+    from monitor.bucketing.baseline import freeze as run
 
     parts = open_parts(config)
     span = (moment(begin, "--from") or 0.0, moment(end, "--to") or 0.0)

@@ -67,7 +67,7 @@ def route(
     policy: Annotated[str, typer.Argument(help="Policy.")], config: Config = CONFIG, as_json: Json = False
 ) -> int:
     """Show which version should serve, and since which generation."""
-    from monitor import route as read
+    from monitor.acting import route as read
 
     parts = open_parts(config)
     with parts.database.read() as connection:
@@ -89,7 +89,7 @@ def rollback(
 
     Exit status 1 if it is refused or not confirmed in time, 3 if no hook could be reached yet.
     """
-    from monitor.by_hand import roll_back
+    from monitor.acting.by_hand import roll_back
 
     if break_glass:
         return _in_the_dark(policy, reason, to, config, as_json)

@@ -63,7 +63,7 @@ def budget(
 
     Measured on the baseline where the detector promises nothing, with a cure where it is broken.
     """
-    from monitor.budget_report import told
+    from monitor.budgeting.budget_report import told
     from monitor.views.budget import budget as read
 
     parts = open_parts(config)

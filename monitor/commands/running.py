@@ -11,7 +11,7 @@ import typer
 
 from monitor.clock import stamp
 from monitor.commands.options import CONFIG, DONE, Config, Json, emit, known, moment
-from monitor.decide import Change
+from monitor.judging.decide import Change
 from monitor.runtime import open_parts
 from monitor.settings import ConfigurationError
 from monitor.tick import Parts, Ticked

@@ -27,7 +27,7 @@ def add(
     as_json: Json = False,
 ) -> int:
     """Mute pages about a policy's alerts. Their state moves and is recorded; what rolls back is never muted."""
-    from monitor import silences
+    from monitor.alerting import silences
 
     parts = open_parts(config)
     name = known(parts, policy)
@@ -51,7 +51,7 @@ def list_silences(
     as_json: Json = False,
 ) -> int:
     """List silences that hold, newest first."""
-    from monitor import silences
+    from monitor.alerting import silences
 
     parts = open_parts(config)
     with parts.database.read() as connection:
@@ -74,7 +74,7 @@ def end_silence(
     as_json: Json = False,
 ) -> int:
     """End a silence; what still fires pages at the next pass. Exit status 1 if it is over already."""
-    from monitor import silences
+    from monitor.alerting import silences
 
     parts = open_parts(config)
     with parts.database.begin() as connection:

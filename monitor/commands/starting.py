@@ -22,10 +22,10 @@ def init(
     Columns that it cannot tell are in it as comments. Exit status 1 if something in it still needs you before
     `checkrein validate` passes.
     """
-    from monitor.check import check
-    from monitor.log_sample import look
     from monitor.runtime import clock_of_environment
-    from monitor.starter import starter
+    from monitor.starting.check import check
+    from monitor.starting.log_sample import look
+    from monitor.starting.starter import starter
 
     if config.exists():
         raise ConfigurationError(f"{config} is there already: name another file with --config, or remove it")

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from monitor import route
+from monitor.acting import route
 from monitor.clock import Clock, stamp
+from monitor.judging.windows import ALL_VERSIONS, newest_baseline
 from monitor.settings import Settings
 from monitor.store.tables import drift_reports, policies, transitions
 from monitor.why.case import case_of
-from monitor.windows import ALL_VERSIONS, newest_baseline
 
 METRIC = "state_drift"
 APART = 3600.0  # event seconds: a version that keeps firing gets a report an hour

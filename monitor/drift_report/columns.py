@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detectors.jensen_shannon import js_divergence
-from monitor.reference import MOST_LEVELS, with_reference
+from monitor.bucketing.reference import MOST_LEVELS, with_reference
 from monitor.summaries.plan import Feature, Plan
 
 MOST = 50  # columns: a report costs about half a second a column

@@ -12,13 +12,14 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from monitor import events, slots
+from monitor import events
 from monitor.clock import stamp
 from monitor.drift_report.asked import for_firings, next_asked
 from monitor.drift_report.columns import plain
 from monitor.drift_report.kept import keep
 from monitor.drift_report.process import ReportError, StoppedError, Worker
 from monitor.drift_report.sample import Sampled, sample
+from monitor.running import slots
 from monitor.store.database import DatabaseUnavailableError, insert_new
 from monitor.store.tables import drift_reports
 from monitor.tick import Parts

@@ -12,8 +12,8 @@ import pyarrow as pa
 from sqlalchemy import Connection, select
 
 from monitor.clock import stamp
-from monitor.durable import store
-from monitor.lake import Lake
+from monitor.log_store.durable import store
+from monitor.log_store.lake import Lake
 from monitor.store.tables import drift_reports
 
 FOLDER = "reports"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monitor import apart
+from monitor.running import apart
 
 LIMIT = 300.0  # real seconds; 10 to 20 are usual
 WORKER = Path(__file__).with_name("worker.py")

@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
-from monitor.arrivals import acted
-from monitor.arrow import concat
 from monitor.clock import stamp
 from monitor.drift_report.columns import Compared, compared, plain
-from monitor.hours import hours_of, rows_by_hour, spread, thinned
-from monitor.lake import HOUR, Lake
+from monitor.landing.arrivals import acted
+from monitor.log_store.arrow import concat
+from monitor.log_store.hours import hours_of, rows_by_hour, spread, thinned
+from monitor.log_store.lake import HOUR, Lake
 from monitor.store.tables import baselines
 
 ROWS = 5_000  # on either side

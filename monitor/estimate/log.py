@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from monitor import validate
 from monitor.estimate.facts import Facts
 from monitor.estimate.repeats import Repeats
-from monitor.schema import TIMESTAMP
+from monitor.log_store.schema import TIMESTAMP
 from monitor.settings import ConfigurationError
 from monitor.sources import SOURCES, Chunk, FileSource, Source, SourceError, readers
 from monitor.validate import ROW

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from monitor.dedup import hashes
+from monitor.landing.dedup import hashes
 from monitor.validate import Accepted, Reject
 from monitor.validate.faults import show
 

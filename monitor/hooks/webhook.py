@@ -9,10 +9,10 @@ from http import HTTPStatus
 
 import httpx
 
+from monitor.acting.signing import CONTENT_TYPE, SignatureError, signing_headers
 from monitor.hooks.answer import LARGEST_ANSWER, Acknowledgement, Answer, acknowledgement
 from monitor.settings import ConfigurationError, Hook
 from monitor.settings import secret as read_secret
-from monitor.signing import CONTENT_TYPE, SignatureError, signing_headers
 
 LONGEST_WAIT = 60.0
 _MAY_PASS = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
-from monitor import buckets
-from monitor.buckets import HOUR
+from monitor.bucketing import buckets
+from monitor.bucketing.buckets import HOUR
 from monitor.live.registered import since
 from monitor.store.database import Database, upsert
 from monitor.store.tables import differences

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from monitor import buckets
-from monitor.buckets import DAY, HOUR
+from monitor.bucketing import buckets
+from monitor.bucketing.buckets import DAY, HOUR
 from monitor.live.differences import ESTIMATOR
 from monitor.store.database import Database, upsert
 from monitor.store.tables import estimates, promotions, summaries

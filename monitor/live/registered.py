@@ -6,7 +6,7 @@ import math
 
 from sqlalchemy import Connection, select
 
-from monitor.buckets import HOUR
+from monitor.bucketing.buckets import HOUR
 from monitor.store.database import Database, insert_new
 from monitor.store.tables import candidates, policies
 from monitor.summaries.plan import Plan

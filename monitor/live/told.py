@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from monitor import plans, route
+from monitor.acting import route
+from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
 from monitor.live.differences import ESTIMATOR, newest, rewards_of, sums_of
 from monitor.live.promotions import listed

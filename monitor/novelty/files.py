@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from monitor.candidates import CandidateError
 from monitor.candidates.files import check_hash, read
-from monitor.durable import store
+from monitor.log_store.durable import store
 from monitor.novelty.network import Network, NoveltyError
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from monitor.schema import ARMS, role_type
+from monitor.log_store.schema import ARMS, role_type
 from monitor.validate import lists
 from monitor.validate.cast import Cast, filled, flags, fractional, guessed, numbers, texts, unbounded, wholes
 from monitor.validate.faults import Faults, nearest, show
@@ -174,7 +174,7 @@ def _feature(role: str, column: pa.Array, untyped: bool, kind: str | None, fault
 def optional(
     role: str, column: pa.Array, *, actions: Sequence[str], untyped: bool, kind: str | None, faults: Faults
 ) -> pa.Array:
-    """Return any optional role's column in its canonical type; see ``monitor.schema``.
+    """Return any optional role's column in its canonical type; see ``monitor.log_store.schema``.
 
     ``kind`` pins a state feature to "number" or "text"; ``untyped`` says that its text may be numbers.
     """

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from monitor.clock import stamp
-from monitor.schema import FIXED, REQUIRED
+from monitor.log_store.schema import FIXED, REQUIRED
 from monitor.validate import columns as check
 from monitor.validate.cast import filled, one
 from monitor.validate.faults import Accepted, Faults, nearest, show

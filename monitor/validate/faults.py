@@ -36,7 +36,7 @@ class Accepted:
     Parameters
     ----------
     table
-        The good rows, in their order, with the roles of ``monitor.schema`` as columns.
+        The good rows, in their order, with the roles of ``monitor.log_store.schema`` as columns.
     rejects
         The others.
     missing

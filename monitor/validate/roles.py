@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from monitor.schema import FAMILIES, FIXED
+from monitor.log_store.schema import FAMILIES, FIXED
 from monitor.validate.cast import one
 from monitor.validate.faults import ROW, nearest
 

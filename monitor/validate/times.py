@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from monitor.schema import TIMESTAMP
+from monitor.log_store.schema import TIMESTAMP
 from monitor.validate.cast import filled
 from monitor.validate.faults import Faults, Mask, show
 from monitor.validate.roles import MappingError

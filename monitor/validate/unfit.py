@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from monitor.schema import REWARD_EVENT, role_type
+from monitor.log_store.schema import REWARD_EVENT, role_type
 from monitor.validate.cast import filled
 from monitor.validate.faults import Faults, Mask, show
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import overlays, route, status
+from monitor import status
+from monitor.acting import route
+from monitor.alerting import overlays
 from monitor.clock import Clock
 from monitor.settings import Settings
 from monitor.store.tables import transitions
@@ -34,7 +36,7 @@ def alerts(
         ``open``: pending, firing, recovering. ``blind``: what cannot be judged (no data, error, too few rows).
         ``past``: what fired or was pending in the span and is over. Each has shown (a name of ``status.RANK``), policy,
         triggers, metric, version, keys, reason, since and until (seconds), done (by the system), span of its link,
-        overlays (what changes who is told of it, ``monitor.overlays``),
+        overlays (what changes who is told of it, ``monitor.alerting.overlays``),
         and, but for what is blind, why (``views.why.shown``, None where it is not told).
     """
     now = clock.now()

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import budget as shares
+from monitor.budgeting import budget as shares
+from monitor.judging.windows import Windows
 from monitor.settings import Settings
 from monitor.store.tables import backtests
-from monitor.windows import Windows
 
 _WINDOWS = Windows()
 
@@ -25,7 +25,7 @@ def budget(connection: Connection, settings: Settings, policy: str) -> dict[str,
     Returns
     -------
     dict
-        ``at_most``, ``per_s``, ``expected``, ``kept``, ``triggers`` (see monitor.budget.Share), ``single_events``, and
+        ``at_most``, ``per_s``, ``expected``, ``kept``, ``triggers`` (see monitor.budgeting.budget.Share), ``single_events``, and
         ``backtest``: id and span of the newest replay without changed settings, None where there is none.
     """
     found = shares.document(settings, policy, shares.shares(connection, settings, policy, _WINDOWS))

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
-from monitor import buckets, plans
-from monitor.buckets import HOUR
+from monitor.bucketing import buckets, plans
+from monitor.bucketing.buckets import HOUR
 from monitor.settings import Settings
 from monitor.store.tables import estimates
 from monitor.summaries import BucketSummary

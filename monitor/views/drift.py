@@ -8,10 +8,10 @@ import pandas as pd
 from sqlalchemy import Connection, select
 
 from monitor.clock import Clock
+from monitor.judging.windows import newest_baseline
 from monitor.settings import Settings
 from monitor.store.tables import verdicts
 from monitor.views.spans import bounds, resolution, window_of
-from monitor.windows import newest_baseline
 
 
 def drift(connection: Connection, settings: Settings, clock: Clock, policy: str, span: str) -> dict[str, Any]:

@@ -11,16 +11,16 @@ from scipy import special, stats
 from sqlalchemy import Connection, select
 
 from detectors.season import expectation
-from monitor import buckets, plans
-from monitor.buckets import MINUTE
+from monitor.bucketing import buckets, plans
+from monitor.bucketing.buckets import MINUTE
 from monitor.clock import Clock
+from monitor.judging.windows import Windows, newest_baseline
 from monitor.metrics import METRICS
 from monitor.settings import Settings
 from monitor.store.tables import verdicts
 from monitor.summaries import BucketSummary
 from monitor.summaries.plan import Plan
 from monitor.views.spans import LIVE, bounds, resolution, window_of
-from monitor.windows import Windows, newest_baseline
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BASELINE_WINDOWS = 30  # fewer say nothing about a spread

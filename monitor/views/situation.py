@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import route, status
+from monitor import status
+from monitor.acting import route
 from monitor.clock import Clock, stamp
 from monitor.settings import Settings
 from monitor.store.tables import incidents, policies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from monitor.buckets import DAY, HOUR, MINUTE
+from monitor.bucketing.buckets import DAY, HOUR, MINUTE
 from monitor.clock import instant
 from monitor.settings import Settings
 

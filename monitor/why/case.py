@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from monitor.judging.windows import ALL_VERSIONS
 from monitor.settings import Settings
 from monitor.store.tables import baselines, explanations, transitions
-from monitor.windows import ALL_VERSIONS
 
 _WINDOW = 900.0  # of a trigger that is not configured any more
 _BEHIND = 7 * 86400.0  # what an import fires is history: the newest week of event time is explained

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from monitor.lake import Lake
+from monitor.log_store.lake import Lake
 from monitor.settings import Settings
 from monitor.why import sample
 from monitor.why.case import Case

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from monitor import slots
 from monitor.clock import Clock
 from monitor.events import canonical
+from monitor.running import slots
 from monitor.store.database import Database, DatabaseUnavailableError, insert_new
 from monitor.store.tables import actions, explanations
 from monitor.tick import Parts

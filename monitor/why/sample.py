@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
-from monitor import rewards
-from monitor.arrivals import acted
-from monitor.arrow import concat, micros
-from monitor.hours import hours_of, rows_by_hour, spread, thinned
-from monitor.lake import HOUR, Lake
+from monitor.landing import rewards
+from monitor.landing.arrivals import acted
+from monitor.log_store.arrow import concat, micros
+from monitor.log_store.hours import hours_of, rows_by_hour, spread, thinned
+from monitor.log_store.lake import HOUR, Lake
 from monitor.settings import Settings
 from monitor.store.tables import baselines
 from monitor.why.case import Case

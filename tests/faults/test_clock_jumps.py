@@ -19,11 +19,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import func, select
 
-from monitor import baseline, outbox, route, slots, status
-from monitor.beat import EachSlot, hasten
+from monitor import status
+from monitor.acting import outbox, route
+from monitor.bucketing import baseline
 from monitor.clock import ManualClock, SystemClock, instant
+from monitor.running import slots
+from monitor.running.beat import EachSlot, hasten
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
 from monitor.settings import parse, shipped_triggers
 from monitor.store.database import Database
 from monitor.store.tables import quarantine, verdicts

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
-from monitor import baseline, validate
+from monitor import validate
+from monitor.bucketing import baseline
 from monitor.clock import ManualClock
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
 from monitor.settings import parse
 from monitor.store.tables import manifest, summaries, transitions, verdicts
 from monitor.tick import Parts, tick

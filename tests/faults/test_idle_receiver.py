@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from monitor import by_hand
-from monitor.actions import ActionLoop
+from monitor.acting import by_hand
+from monitor.acting.actions import ActionLoop
 from monitor.clock import ManualClock, stamp
 from monitor.runtime import build
 from monitor.settings import load

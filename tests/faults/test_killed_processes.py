@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
-from monitor.lake import Lake
+from monitor.log_store.lake import Lake
 from monitor.store.tables import actions, events, routes, summaries
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from monitor import baseline
+from monitor.bucketing import baseline
 from monitor.clock import ManualClock, SpedClock, stamp
 from monitor.runtime import build
 from monitor.settings import load

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from monitor import baseline
+from monitor.bucketing import baseline
 from monitor.clock import ManualClock, stamp
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
 from monitor.settings import parse
 from monitor.store.tables import alerts, transitions
 from monitor.tick import Parts, tick

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from monitor import baseline, by_hand, status
-from monitor.actions import ActionLoop
+from monitor import status
+from monitor.acting import by_hand
+from monitor.acting.actions import ActionLoop
+from monitor.acting.rollback import LIMIT_PER_HOUR
+from monitor.bucketing import baseline
 from monitor.clock import ManualClock, stamp
-from monitor.rollback import LIMIT_PER_HOUR
+from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
-from monitor.scheduler import Scheduler
 from monitor.settings import parse, shipped_triggers
 from monitor.store.tables import actions, alerts, events, routes
 from monitor.tick import tick

@@ -1,0 +1,1 @@
+"""Side effects: decided in one transaction, delivered until acknowledged, confirmed from the log."""

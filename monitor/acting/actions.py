@@ -1,0 +1,200 @@
+"""The action loop: what was decided is sent, marked, watched and, where it is not seen to work, paged.
+
+One pass reads like this list:
+
+1. for each hook that has due actions, start senders (threads of its own, so that one that hangs delays no other)
+2. a sender claims one action (conditional UPDATE), sends it outside any transaction, then marks it: a process that
+   dies in between leaves a lease that runs out, and the same id is sent again; marking first would lose it
+3. page about what could not be delivered for 30 s
+4. ask the health pages of what was not acknowledged yet, each in a thread of its own
+5. confirm what the decision log shows, reopen what it belies, and close what has been quiet
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from sqlalchemy import select
+
+from monitor.acting import outbox
+from monitor.acting.confirm import acknowledge, confirm, watching
+from monitor.acting.relapse import relapsed, reopen
+from monitor.clock import Clock
+from monitor.hooks import HOOKS, Answer
+from monitor.hooks.webhook import ask
+from monitor.incidents import close_quiet
+from monitor.settings import Settings
+from monitor.store.database import Database, DatabaseUnavailableError, upsert
+from monitor.store.tables import actions, heartbeats, incidents
+from runbooks.actions import ActionEvent, accepting
+
+SENDERS = 4  # threads a hook
+PERIOD = 0.5  # real seconds between two passes that nobody woke
+ASK = 2.0  # real seconds between two questions to one health page
+BEAT = 5.0  # real seconds between two signs of life
+
+_log = logging.getLogger(__name__)
+
+
+class ActionLoop:
+    """Delivers and confirms actions; any number may run at once on one database.
+
+    Parameters
+    ----------
+    database, settings, clock
+        Where actions are, what the hooks are, and what time it is.
+    owner
+        Who runs it, for the sign of life.
+    """
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock, owner: str) -> None:
+        self._database, self._settings, self._clock, self._owner = database, settings, clock, owner
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._running: dict[str, list[Future[int]]] = {}
+        self._wake = threading.Event()
+        self._beaten = -BEAT
+        self._asked: dict[str, float] = {}
+        self._paged: set[str] = set()
+        self._down = False
+
+    def wake(self) -> None:
+        """Start a pass now: an action was just committed."""
+        self._wake.set()
+
+    def run_due(self) -> int:
+        """Make one pass and wait for its senders; return how many attempts were made."""
+        started = self._send_due()
+        wait(started)
+        self._page()
+        health = self._ask_health()
+        wait(health)
+        self._confirm()
+        return sum(sender.result() for sender in started)
+
+    def run_forever(self, stop: threading.Event) -> None:
+        """Make passes until ``stop`` is set; a database that is locked or away is waited for, said once."""
+        while not stop.is_set():
+            self._wake.clear()
+            for part in (self._send_due, self._page, self._ask_health, self._confirm, self._beat):
+                self._guarded(part)
+            self._wake.wait(PERIOD)
+        self.close()
+
+    def close(self) -> None:
+        """End the senders; what they hold is sent again by another loop when its lease ends."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._pools.clear()
+
+    def _guarded(self, part: Callable[[], object]) -> None:
+        try:
+            part()
+        except DatabaseUnavailableError as error:
+            self._say_down(error)
+        except Exception:  # noqa: BLE001 - the loop that rolls back must outlive every surprise
+            _log.exception("A pass of the action loop failed; the next one tries again")
+
+    def _send_due(self) -> list[Future[int]]:
+        with self._database.read() as connection:
+            due = outbox.due_hooks(connection, self._clock)
+        return [self._start(hook, self._drain, hook) for hook, n in due.items() for _ in range(self._free(hook, n))]
+
+    def _drain(self, hook: str) -> int:
+        """Claim, send and mark until the hook has nothing due; return the attempts."""
+        known = self._settings.hook.get(hook)
+        attempts = 0
+        while True:
+            with self._database.begin() as connection:
+                held = outbox.claim(connection, self._clock, hook, known.timeout if known else 0.0)
+            if held is None:
+                return attempts
+            attempts += 1
+            if known is None:
+                answer = Answer("blocked", f"The configuration has no hook {hook!r} any more.")
+            else:
+                answer = HOOKS[known.kind](known, held.id, held.body, self._clock.real())
+            with self._database.begin() as connection:
+                ours, told = outbox.mark(connection, self._clock, held, answer), answer.acknowledged
+                if ours and told:
+                    shown = (told.generation, told.version, told.artifact_sha256)
+                    acknowledge(connection, self._clock, held.policy, *shown, f"hook {hook}", hook)
+
+    def _page(self) -> None:
+        with self._database.read() as connection:
+            late = set(outbox.undelivered(connection, self._clock))
+        for identity in sorted(late - self._paged):
+            with self._database.begin() as connection:
+                outbox.page_undelivered(connection, self._clock, identity)
+        self._paged = late
+
+    def _ask_health(self) -> list[Future[int]]:
+        pages = {name for name, hook in self._settings.hook.items() if hook.health}
+        c = actions.c
+        asked = select(c.hook, c.policy).distinct().where(c.acknowledged.is_(None), c.hook.in_(pages))
+        asked = asked.where(c.state.in_(accepting(ActionEvent.ACKNOWLEDGE)), c.attempts > 0)
+        with self._database.read() as connection:
+            found = connection.execute(asked).all() if pages else []
+        started, real = [], self._clock.real()
+        for row in found:
+            lane = f"health {row.hook} {row.policy}"
+            if not 0 <= real - self._asked.get(lane, -ASK) < ASK and self._free(lane, 1, most=1):
+                self._asked[lane] = real
+                started.append(self._start(lane, self._ask, row.hook, row.policy))
+        return started
+
+    def _ask(self, hook: str, policy: str) -> int:
+        told = ask(self._settings.hook[hook], policy)
+        if told is None:
+            return 0
+        shown = (told.generation, told.version, told.artifact_sha256)
+        with self._database.begin() as connection:
+            return acknowledge(connection, self._clock, policy, *shown, f"health of {hook}", hook)
+
+    def _confirm(self) -> None:
+        with self._database.read() as connection:
+            watched = watching(connection)
+            again = relapsed(connection, self._clock, self._settings)
+            opened = connection.execute(select(incidents.c.id).where(incidents.c.closed.is_(None)).limit(1)).first()
+        for identity in again:
+            with self._database.begin() as connection:
+                reopen(connection, self._clock, identity)
+        if watched or opened:
+            with self._database.begin() as connection:
+                confirm(connection, self._settings, self._clock)
+                close_quiet(connection, self._clock)
+
+    def _beat(self) -> None:
+        real = self._clock.real()
+        if not 0 <= real - self._beaten < BEAT:
+            row = {"part": "actions", "real_at": real, "at": self._clock.now(), "note": self._owner}
+            with self._database.begin() as connection:
+                upsert(connection, heartbeats, [row])
+            self._beaten = real
+            self._down = False  # it takes writes again
+
+    def _free(self, lane: str, wanted: int, most: int = SENDERS) -> int:
+        self._running[lane] = [future for future in self._running.get(lane, []) if not future.done()]
+        return max(0, min(wanted, most - len(self._running[lane])))
+
+    def _start(self, lane: str, work: Callable[..., int], *arguments: str) -> Future[int]:
+        if lane not in self._pools:
+            self._pools[lane] = ThreadPoolExecutor(SENDERS, thread_name_prefix=f"action {lane}")
+        future = self._pools[lane].submit(work, *arguments)
+        future.add_done_callback(self._ended)
+        self._running[lane].append(future)
+        return future
+
+    def _ended(self, future: Future[int]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, DatabaseUnavailableError):
+            self._say_down(error)
+        elif error is not None:
+            _log.error("An attempt failed; it is made again when its lease ends", exc_info=error)
+
+    def _say_down(self, error: DatabaseUnavailableError) -> None:
+        if not self._down:
+            _log.warning("The database does not answer; actions wait until it does: %s", error)
+        self._down = True

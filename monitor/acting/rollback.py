@@ -1,0 +1,289 @@
+"""Deciding to roll back: one transaction that moves the route, opens the incident and queues what must be told.
+
+``request`` reads like this list:
+
+1. lock the policy's route; if the version does not serve any more, there is nothing to do
+2. choose the version to go to: never the failing one, never one that was rolled back in the open incident
+3. open the incident if none is open
+4. if automatic rollbacks are used up for today, write a limited action and page instead; the route stays
+5. move the route under a higher generation, supersede what older generations still had to do
+6. write one action for each hook that serves the policy, and the event
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from monitor import events
+from monitor.acting.route import FIRST_REASON
+from monitor.acting.signing import rollback_event
+from monitor.clock import Clock
+from monitor.incidents import Incident, add_version, open_incident
+from monitor.settings import Settings
+from monitor.store.database import insert_new
+from monitor.store.tables import actions, policies, routes
+from runbooks.actions import ActionEvent, ActionState, accepting, step
+
+DAY, HOUR = 86400.0, 3600.0
+LIMIT_PER_HOUR = 5  # automatic rollbacks of all policies together
+NEVER_LIMITED = frozenset({"hard_constraint", "irreversible_action"})
+Mode = Literal["automatic", "manual"]
+MOVED = "rollback.requested"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a request; ``sentence`` says it to a person.
+
+    ``requested``: the route moved; ``limited``: too many today, a person is paged; ``blocked``: no version is left to
+    go to, a person is paged; ``unneeded``: the version did not serve.
+    """
+
+    state: Literal["requested", "limited", "blocked", "unneeded"]
+    sentence: str
+    from_version: str
+    to_version: str | None
+    generation: int
+    incident: int | None = None
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Case:
+    connection: Connection
+    settings: Settings
+    clock: Clock
+    policy: str
+    from_version: str
+    reason: str
+    trigger: str
+    actor: str
+    mode: Mode
+    evidence_url: str | None
+    generation: int
+    incident: Incident
+
+
+def ensure_policy(connection: Connection, settings: Settings, policy: str) -> None:
+    """Create the policy's row when the product meets it."""
+    insert_new(connection, policies, [{"policy": policy, "landing_seq": 0, "sealed_until": 0.0}])
+
+
+def ensure_route(connection: Connection, settings: Settings, clock: Clock, policy: str) -> None:
+    """Create the policy's route when the product meets it: generation 1, the version that the configuration names."""
+    first = settings.policy[policy].first_serving
+    row = {"policy": policy, "serving": first, "generation": 1, "split": events.canonical({first: 1.0})}
+    insert_new(connection, routes, [{**row, "changed": clock.now(), "reason": FIRST_REASON}])
+
+
+def locked_route(connection: Connection, settings: Settings, clock: Clock, policy: str) -> Row[Any]:
+    """Return the policy's row of routes, made if it is missing; nobody moves it before the caller's transaction ends.
+
+    A no-op update takes the row's lock, on PostgreSQL too, where a read takes none.
+    """
+    ensure_route(connection, settings, clock, policy)
+    here = update(routes).where(routes.c.policy == policy)
+    return connection.execute(here.values(generation=routes.c.generation).returning(*routes.c)).one()
+
+
+def request(
+    connection: Connection,
+    settings: Settings,
+    clock: Clock,
+    policy: str,
+    *,
+    from_version: str | None,
+    reason: str,
+    trigger: str,
+    actor: str,
+    mode: Mode,
+    to_version: str | None = None,
+    limited: bool = False,
+    evidence_url: str | None = None,
+) -> Outcome:
+    """Ask that a version stop serving, inside the caller's open write transaction.
+
+    Parameters
+    ----------
+    connection, settings, clock, policy
+        The open write transaction, the configuration, the time, and whose version it is.
+    from_version
+        The version to stop; None is the one that serves now.
+    reason, trigger, actor
+        Why, as a sentence; the trigger's name, or what the person used; who asks.
+    mode
+        ``manual`` is never limited, and neither are the triggers of hard limits and irreversible actions: stopping
+        must always be possible.
+    to_version
+        A person may name the version to go to, even one that was rolled back before; a trigger may not.
+    limited
+        The caller found another limit passed; treated like the daily one.
+    evidence_url
+        Where the evidence is shown; by default the incident's address under this server.
+
+    Raises
+    ------
+    KeyError
+        If the configuration has no such policy.
+    ValueError
+        If a trigger names ``to_version``, or a person names the version that is to be stopped.
+    """
+    if to_version is not None and mode != "manual":
+        raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
+    configuration = settings.policy[policy]
+    route = locked_route(connection, settings, clock, policy)
+    old = from_version or route.serving
+    if to_version == old:
+        raise ValueError(f"{old} is the version to be stopped: name another one, or none to follow the fallbacks")
+    if old != route.serving and not json.loads(route.split).get(old, 0.0) > 0:
+        sentence = f"{old} does not serve {policy} any more: {route.serving} does, generation {route.generation}."
+        body = {"from_version": old, "generation": route.generation, "trigger": trigger, "reason": reason}
+        events.record(connection, clock, "rollback.unneeded", policy, actor, body)
+        return Outcome("unneeded", sentence, old, route.serving, route.generation)
+    incident = open_incident(connection, clock, policy, reason)
+    case = _Case(
+        connection, settings, clock, policy, old, reason, trigger, actor, mode, evidence_url, route.generation, incident
+    )
+    chain = [
+        *([route.serving] if route.serving != old else []),
+        *(configuration.fallbacks or (configuration.incumbent,)),
+    ]
+    target = to_version or next((v for v in chain if v != old and v not in incident.rolled_back), None)
+    if target is None:
+        return _held(case, "blocked", None, _nowhere(case, chain))
+    if mode == "automatic" and trigger not in NEVER_LIMITED:
+        why = "another limit was passed" if limited else _used_up(case)
+        if why:
+            sentence = f"{policy} was not rolled back from {old} to {target}: {why}. A person must decide."
+            return _held(case, "limited", target, sentence)
+    return _move(case, target)
+
+
+def _move(case: _Case, target: str) -> Outcome:
+    connection, policy, generation = case.connection, case.policy, case.generation + 1
+    split = events.canonical({target: 1.0})
+    moved = connection.execute(
+        update(routes)
+        .where(routes.c.policy == policy, routes.c.generation == case.generation)
+        .values(serving=target, split=split, generation=generation, changed=case.clock.now(), reason=case.reason)
+    )
+    if moved.rowcount != 1:
+        raise RuntimeError(f"the route of {policy} moved past generation {case.generation} although it was locked")
+    connection.execute(
+        update(actions)
+        .where(actions.c.policy == policy, actions.c.generation < generation)
+        .where(actions.c.state.in_(accepting(ActionEvent.SUPERSEDE)))
+        .values(state=ActionState.SUPERSEDED.value, real_due=None, real_lease=None)
+    )
+    add_version(connection, case.incident, case.from_version)
+    served = case.settings.hook.items()
+    hooks = [name for name, hook in served if not hook.policies or policy in hook.policies]
+    rows = [_row(case, hook, target, generation) for hook in hooks or [""]]
+    connection.execute(insert(actions), rows)
+    identities = tuple(row["id"] for row in rows)
+    sentence = f"{policy} goes from {case.from_version} to {target}, generation {generation}: {case.reason}"
+    body = {"from_version": case.from_version, "to_version": target, "generation": generation, "mode": case.mode}
+    body |= {"trigger": case.trigger, "reason": case.reason, "incident": case.incident.id, "actions": list(identities)}
+    events.record(connection, case.clock, MOVED, policy, case.actor, body)
+    return Outcome("requested", sentence, case.from_version, target, generation, case.incident.id, identities)
+
+
+def _nowhere(case: _Case, chain: Sequence[str]) -> str:
+    """Say that no version is left; where the failing one is what was just rolled back to, what that means."""
+    left = f"No version is left to roll {case.policy} back to from {case.from_version} (fallbacks: {', '.join(chain)})."
+    gone = [version for version in case.incident.rolled_back if version != case.from_version]
+    if case.mode == "manual" or not gone:
+        return f"{left} Name one."
+    before = ", ".join(gone)
+    return (
+        f"{case.trigger} fires under {case.from_version} too, which took over from {before} in this incident. {left} "
+        f"Rolling back again would not help if the cause is not the policy: check its inputs, or name a version."
+    )
+
+
+def _held(case: _Case, state: Literal["limited", "blocked"], target: str | None, sentence: str) -> Outcome:
+    """Write a visible action that nothing sends, once for each version and generation, and page."""
+    connection, clock = case.connection, case.clock
+    here = select(actions.c.id).where(
+        actions.c.policy == case.policy,
+        actions.c.generation == case.generation,
+        actions.c.state == state,
+        actions.c.from_version == case.from_version,
+        actions.c.body == "",  # a blocked one that was sent has a body
+    )
+    made: tuple[str, ...] = ()
+    if connection.execute(here.limit(1)).scalar_one_or_none() is None:
+        event = ActionEvent.LIMIT if state == "limited" else ActionEvent.REFUSE
+        row = _row(case, "", target or "", case.generation) | {"body": "", "delivered": None, "real_delivered": None}
+        row |= {"state": step(ActionState.PROPOSED, event).value, "last_error": sentence}
+        connection.execute(insert(actions), [row])
+        made = (row["id"],)
+        body = {"action": row["id"], "from_version": case.from_version, "trigger": case.trigger, "reason": case.reason}
+        body["text"] = sentence
+        events.record(connection, clock, f"rollback.{state}", case.policy, case.actor, body)
+        # Twenty policies over the hourly limit are one trouble: the first one pages, the others stand beside it.
+        if state == "blocked" or not events.paged_since(connection, state, clock.now() - HOUR):
+            events.page(connection, clock, case.policy, why=state, action=row["id"], text=sentence)
+    return Outcome(state, sentence, case.from_version, target, case.generation, case.incident.id, made)
+
+
+def _row(case: _Case, hook: str, target: str, generation: int) -> dict[str, Any]:
+    identity = f"act_{uuid.uuid4().hex}"
+    now, real = case.clock.now(), case.clock.real()
+    body = rollback_event(
+        identity,
+        policy=case.policy,
+        from_version=case.from_version,
+        to_version=target,
+        generation=generation,
+        reason=case.reason,
+        trigger=case.trigger,
+        incident=case.incident.id,
+        evidence_url=case.evidence_url or f"/api/v1/incidents/{case.incident.id}",
+        requested=now,
+        mode=case.mode,
+    )
+    event = ActionEvent.QUEUE if hook else ActionEvent.DELIVER  # without a hook, the route is the whole message
+    return {
+        "id": identity,
+        "policy": case.policy,
+        "kind": "rollback",
+        "hook": hook,
+        "state": step(ActionState.AUTHORISED, event).value,
+        "generation": generation,
+        "from_version": case.from_version,
+        "to_version": target,
+        "reason": case.reason,
+        "trigger": case.trigger,
+        "incident": case.incident.id,
+        "actor": case.actor,
+        "body": events.canonical(body),
+        "requested": now,
+        "real_requested": real,
+        "attempts": 0,
+        "fence": 0,
+        "real_due": real if hook else None,
+        "delivered": None if hook else now,
+        "real_delivered": None if hook else real,
+    }
+
+
+def _used_up(case: _Case) -> str | None:
+    """Say which limit of automatic rollbacks is used up; None while both have room."""
+    now = case.clock.now()
+    moved = events.since(case.connection, MOVED, now - DAY)
+    automatic = [(row.policy, row.at) for row in moved if json.loads(row.body)["mode"] == "automatic"]
+    today = sum(name == case.policy for name, _ in automatic)
+    per_day = case.settings.policy[case.policy].limit_per_day
+    if today >= per_day:
+        return f"{today} automatic rollbacks in 24 hours, and limit_per_day is {per_day}"
+    lately = sum(at > now - HOUR for _, at in automatic)
+    if lately >= LIMIT_PER_HOUR:
+        return f"{lately} automatic rollbacks of all policies in one hour, and {LIMIT_PER_HOUR} are allowed"
+    return None

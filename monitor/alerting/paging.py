@@ -1,0 +1,172 @@
+"""Who is woken for an alert: firings of severity page, once each, unless an overlay mutes them.
+
+Written in the transaction that moves the alert, so that a page is there exactly when the transition is. Rollbacks page
+about themselves (``events.page``) and never come here. An alert that flaps pages once to say so, then keeps quiet
+(Nagios calls it flap detection): people who are woken for nothing stop reading pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, or_, select
+
+from monitor import events
+from monitor.alerting.overlays import QUIET, muted, mutes
+from monitor.clock import Clock
+from monitor.judging.decide import Alert, Change
+from monitor.settings import Settings
+from monitor.store.database import upsert
+from monitor.store.tables import notices, transitions
+
+FLAPS = 4  # times that an alert began or stopped firing, in 30 minutes: two troubles that both ended
+_RAISED = frozenset({"firing", "recovering"})
+Where = tuple[str, str, str]  # version, trigger, key
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What people know of one alert; a row of ``notices``."""
+
+    policy: str
+    version: str
+    trigger: str
+    key: str
+    told: str = ""
+    paged: float | None = None
+    moved: float | None = None
+    flapping: float | None = None
+
+
+def tell(
+    connection: Connection,
+    settings: Settings,
+    clock: Clock,
+    policy: str,
+    found: Collection[Alert],
+    changes: Sequence[Change],
+) -> None:
+    """Page about what fires and nobody was told of, inside the transaction that wrote the alerts.
+
+    Runs in every pass, not only in those that change an alert: a silence ends without a transition. Series of one
+    trigger that fire together are one page.
+
+    Parameters
+    ----------
+    connection, settings, clock, policy
+        The open write transaction, the configuration, the time, and whose alerts.
+    found
+        The alerts as they are now.
+    changes
+        What this pass changed about them.
+    """
+    now = clock.now()
+    stored = _load(connection, policy)
+    crossed = {_where(one.alert) for one in changes if "firing" in (one.old, one.alert.state)}
+    looked = [one for one in found if one.state == "firing" or _where(one) in crossed or _where(one) in stored]
+    if not looked:
+        return
+    unsteady = _unsteady(connection, policy, crossed, changes)
+    held = mutes(connection, settings, now, policy)
+    known = settings.triggers(policy)
+    pages: dict[tuple[str, str, str], list[Alert]] = {}
+    moved = []
+    for alert in looked:
+        where = _where(alert)
+        old = stored.get(where) or Notice(policy, *where)
+        new, why = step(
+            old,
+            alert,
+            now,
+            crossed=where in crossed,
+            flaps=where in unsteady,
+            pages=alert.severity == "page" and alert.trigger in known,
+            mute=muted(held, policy, alert.trigger, alert.version),
+        )
+        if why:
+            pages.setdefault((alert.trigger, alert.version, why), []).append(alert)
+        if new != old:
+            moved.append(new)
+    upsert(connection, notices, [vars(notice) for notice in moved])
+    for (trigger, version, why), alerts in pages.items():
+        body = {"trigger": trigger, "version": version, "keys": [one.key for one in alerts], "why": why}
+        text = _text(policy, why, alerts)
+        events.record(connection, clock, events.PAGE, policy, "checkrein", {**body, "text": text})
+
+
+def step(
+    notice: Notice, alert: Alert, now: float, *, crossed: bool, flaps: bool, pages: bool, mute: bool
+) -> tuple[Notice, str | None]:
+    """Return what people know of an alert after a pass, and why they are paged now, None if they are not.
+
+    A trouble pages once. One that comes back within 30 minutes of its page is the same to whoever was woken: it pages
+    again only if it still fires when they are over. What a silence muted is news when the silence ends.
+
+    Parameters
+    ----------
+    notice, alert, now
+        What people knew, where the alert stands after this pass, and the time.
+    crossed
+        Whether it began or stopped firing in this pass.
+    flaps
+        Whether it did so for the fourth time in 30 minutes.
+    pages, mute
+        Whether alerts of its severity page, and whether a silence or maintenance covers it.
+    """
+    if notice.flapping is not None and notice.moved is not None and now - notice.moved >= QUIET:
+        notice = replace(notice, flapping=None, told="")
+    if crossed:
+        notice = replace(notice, moved=now)
+    if flaps and notice.flapping is None:
+        notice = replace(notice, flapping=now)
+    if mute:
+        return replace(notice, told="", paged=None), None
+    if notice.flapping is not None:
+        if not pages or notice.told == "flapping" or not (crossed or alert.state == "firing"):
+            return notice, None
+        return replace(notice, told="flapping", paged=now), "flapping"
+    if alert.state not in _RAISED:
+        return replace(notice, told=""), None
+    recent = notice.paged is not None and now - notice.paged < QUIET
+    if not pages or alert.state != "firing" or notice.told or recent:
+        return notice, None
+    return replace(notice, told="firing", paged=now), "firing"
+
+
+def _unsteady(connection: Connection, policy: str, crossed: Iterable[Where], changes: Sequence[Change]) -> set[Where]:
+    """Return the alerts whose last four beginnings and ends of firing lie within 30 minutes of event time.
+
+    Only those count, so that one trouble that is pending, fires, recovers and is resolved is none of it. Event time,
+    so that a pass that catches up on a day does not take the day's troubles for one minute's.
+    """
+    c = transitions.c
+    begin = min((one.at for one in changes), default=0.0) - QUIET
+    found = set()
+    for version, trigger, key in crossed:
+        mine = (c.policy == policy) & (c.version == version) & (c.trigger == trigger) & (c.key == key)
+        times = select(c.at).where(mine, c.at >= begin, or_(c.old == "firing", c.new == "firing"))
+        last = connection.execute(times.order_by(c.id.desc()).limit(FLAPS)).scalars().all()
+        if len(last) == FLAPS and max(last) - min(last) <= QUIET:
+            found.add((version, trigger, key))
+    return found
+
+
+def _load(connection: Connection, policy: str) -> Mapping[Where, Notice]:
+    rows = connection.execute(select(notices).where(notices.c.policy == policy))
+    return {(row.version, row.trigger, row.key): Notice(**row._mapping) for row in rows}
+
+
+def _where(alert: Alert) -> Where:
+    return alert.version, alert.trigger, alert.key
+
+
+def _text(policy: str, why: str, alerts: Sequence[Alert]) -> str:
+    first = alerts[0]
+    named = f" {first.key}" if first.key else ""
+    more = f" and {len(alerts) - 1} more series" if len(alerts) > 1 else ""
+    version = "" if first.version == "*" else f" under {first.version}"
+    if why == "flapping":
+        often = f"began or stopped firing {FLAPS} times within 30 minutes; the next page is after 30 quiet ones"
+        return f"{first.trigger}{named}{more} flaps for {policy}{version}: it {often}. {first.reason}"
+    return f"{first.trigger}{named}{more} fires for {policy}{version}: {first.reason}"

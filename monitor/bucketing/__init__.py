@@ -1,0 +1,1 @@
+"""Stored summaries, and what rows are counted with: plans, baselines, what they teach."""

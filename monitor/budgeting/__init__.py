@@ -1,0 +1,1 @@
+"""The false-alarm budget: who has what share of it, and whether it is kept."""

@@ -1,0 +1,1 @@
+"""What keeps passes coming: beat, slots, horizon, upkeep."""

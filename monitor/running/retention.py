@@ -1,0 +1,34 @@
+"""Retention: what may be forgotten. Minute buckets go at their age; roll-ups, verdicts, events and the lake stay."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete
+
+from monitor.bucketing import buckets
+from monitor.landing import rewards
+from monitor.running import slots
+from monitor.store.tables import idempotency, traffic
+from monitor.tick import Parts
+
+_TRAFFIC_KEPT = 86400.0
+_ANSWERS_KEPT = 7 * 86400.0
+_REWARDS_WAIT = 7 * 86400.0  # longer than the horizon: late decisions may still come
+_COMPACT_AFTER = 2 * 3600.0
+
+
+def run(parts: Parts) -> None:
+    """Drop old minute buckets, traffic counts, finished slots and stored answers; compact closed hours of the lake.
+
+    Minute buckets inside a frozen baseline's span are never dropped: every judgement since leads back to them.
+    """
+    now = parts.clock.now()
+    with parts.database.begin() as connection:
+        for policy in parts.settings.policy:
+            buckets.retain(connection, policy, now - parts.settings.store.keep_minutes)
+            waited = max(_REWARDS_WAIT, parts.settings.policy[policy].maturity)
+            rewards.expire(connection, policy, now - waited, now)
+        connection.execute(delete(traffic).where(traffic.c.start < now - _TRAFFIC_KEPT))
+        connection.execute(delete(idempotency).where(idempotency.c.created < now - _ANSWERS_KEPT))
+        slots.forget(connection, parts.clock)
+    for policy in parts.settings.policy:
+        parts.landing.compact(policy, now - _COMPACT_AFTER)

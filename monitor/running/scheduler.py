@@ -1,0 +1,296 @@
+"""When passes happen: APScheduler gives the beat, claimed slots make a pass happen once, a watchdog looks after both.
+
+APScheduler is a tick source with its in-memory store and nothing more: its SQL store fires twice when two
+processes share it, and its thread dies for good when the database is locked at the wrong moment (3.11.3).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import math
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from monitor import breakglass, checklists
+from monitor.acting import route
+from monitor.acting.actions import ActionLoop
+from monitor.drift_report import job as drift_report
+from monitor.judging.single_events import pending
+from monitor.live import estimates
+from monitor.running import retention, slots
+from monitor.running.beat import EachSlot, hasten
+from monitor.running.horizon import horizon, within_reach
+from monitor.store.database import DatabaseUnavailableError, upsert
+from monitor.store.tables import heartbeats
+from monitor.tick import Parts, tick, tick_events
+from monitor.why import job as why
+
+log = logging.getLogger("checkrein")
+
+PUSHED_POLL = 10.0  # seconds between passes of a policy that is fed over HTTP
+FASTEST = 0.25  # real seconds between passes, however fast the clock runs
+HOUR = 3600.0
+EVENT_PAUSE = 0.2  # how long an event waits at most when another process landed it
+WATCH_PAUSE = 1.0
+BREAK_GLASS_EVERY = 5  # looks of the watchdog
+STOP_WITHIN = 30.0
+TAKEOVER_PAUSE = 2.0  # with a lease of 12 s, what a dead worker left is taken over within 15
+
+# Threads of the passes, of hourly work with explanations, and of the rest. Python runs one at a time: more finish
+# nothing sooner, and a reader or writer, who gives the turn away at each row, waits for all of them.
+THREADS = {"default": 2, "passes": 3, "hourly": 1}
+
+_MOVES = 24  # bits of an hourly slot that count how often the route moved
+
+# Done once an hour of event time: for each policy, and for the whole.
+HOURLY: dict[str, Callable[[Parts, str], object]] = {"estimate": estimates.refresh, "checklist": checklists.refresh}
+UPKEEP: dict[str, Callable[[Parts], object]] = {"retain": retention.run}
+
+
+class Scheduler:
+    """Runs passes, single events and the action loop until told to stop.
+
+    Parameters
+    ----------
+    parts
+        Configuration, state and time.
+    owner
+        Name of this worker in claims; unique among the workers of one database.
+    """
+
+    def __init__(self, parts: Parts, owner: str) -> None:
+        self.parts = parts
+        self.owner = owner
+        self.loop = ActionLoop(parts.database, parts.settings, parts.clock, owner)
+        self.stopping = threading.Event()
+        self.draining = threading.Event()  # the server is about to stop: long polls answer now
+        self.landed = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+        self._beat: BackgroundScheduler | None = None
+        self._pools: list[ThreadPoolExecutor] = []
+        self._said: dict[str, tuple[object, float]] = {}  # job -> its last failure in the process's log, and when
+
+    def start(self) -> None:
+        """Start the beat, the event loop, the action loop and the watchdog."""
+        self._beat = self._new_beat()
+        self._keep("events", self._events_forever)
+        self._keep("actions", lambda: self.loop.run_forever(self.stopping))
+        watchdog = threading.Thread(target=self._watch_forever, name="watchdog", daemon=True)
+        self._threads["watchdog"] = watchdog
+        watchdog.start()
+
+    def stop(self) -> None:
+        """Stop all of them; what was claimed and not finished is taken over by others, or by the next start."""
+        self.stopping.set()
+        self.landed.set()
+        self.loop.wake()
+        if "watchdog" in self._threads:  # first: it would start again what ends here
+            self._threads["watchdog"].join(timeout=STOP_WITHIN)
+        if self._beat is not None and self._beat.running:
+            # Not wait=True: it waits for the jobs with the lock held that a job needs which asks for another one.
+            self._beat.shutdown(wait=False)
+            for pool in self._pools:
+                pool.shutdown(wait=True)
+        for thread in self._threads.values():
+            thread.join(timeout=STOP_WITHIN)
+
+    def wake(self) -> None:
+        """Say that single events have landed, so that they are judged at once."""
+        self.landed.set()
+
+    def alive(self) -> dict[str, bool]:
+        """Which parts are running; a False is a finding."""
+        beat, thread = self._beat, None if self._beat is None else _thread_of(self._beat)
+        beats = beat is not None and thread is not None and bool(beat.running) and thread.is_alive()
+        return {"beat": beats, **{name: thread.is_alive() for name, thread in self._threads.items()}}
+
+    def interval(self, policy: str) -> float:
+        """Event seconds between two passes over a policy."""
+        source = self.parts.settings.policy[policy].source
+        return max(PUSHED_POLL if source is None else source.poll, FASTEST * self.parts.clock.speed)
+
+    def judge(self, policy: str) -> None:
+        """Claim this interval's slot of a policy and do the pass."""
+        interval = self.interval(policy)
+        slot = math.floor(self.parts.clock.now() / interval)
+        held = slots.claim(self.parts.database, self.parts.clock, f"judge:{policy}", slot, self.owner)
+        if held is None:
+            return
+        wanted = []
+
+        def until() -> float:
+            wanted.append(self.horizon(policy))
+            return within_reach(self.parts, policy, wanted[-1])
+
+        with slots.Renewal(self.parts.database, self.parts.clock, held):
+            done = tick(self.parts, policy, until, held)
+        if done.until < wanted[-1]:
+            slots.reopen(self.parts.database, held)  # others first
+        note = f"{done.pulled.accepted} rows, {done.windows} windows"
+        if done.pulled.problems:
+            note = "; ".join(done.pulled.problems)
+        self._beat_heart(f"judge:{policy}", note)
+        if done.actions:
+            self.loop.wake()
+        if done.pulled.events:
+            self.wake()
+
+    def horizon(self, policy: str) -> float:
+        """Time as of which a live pass judges, once it has pulled what is new."""
+        return horizon(self.parts, policy, self.interval(policy))
+
+    def _hourly(self, job: str, work: Callable[[], object], policy: str = "") -> None:
+        held = slots.claim(self.parts.database, self.parts.clock, job, self._hour(policy), self.owner)
+        if held is None:
+            return
+        with slots.Renewal(self.parts.database, self.parts.clock, held):
+            work()
+            with self.parts.database.begin() as connection:
+                slots.finish(connection, self.parts.clock, held)
+        self._beat_heart(job, "done")
+
+    def _hour(self, policy: str = "") -> int:
+        """Return the slot of an hourly job; a policy's begins anew whenever its route moved or the move was confirmed.
+
+        Who serves then has no answers yet, and what is proven has changed.
+        """
+        hour = math.floor(self.parts.clock.now() / HOUR)
+        if not policy:
+            return hour
+        with self.parts.database.read() as connection:
+            return hour << _MOVES | min(route.moves(connection, policy), (1 << _MOVES) - 1)
+
+    def _new_beat(self) -> BackgroundScheduler:
+        pools = {name: ThreadPoolExecutor(count) for name, count in THREADS.items()}
+        self._pools = list(pools.values())
+        beat = BackgroundScheduler(
+            executors=pools,
+            timezone=UTC,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+
+        def add(job: str, when: BaseTrigger, work: Callable[[], object], on: str = "default") -> None:
+            """Ask for the job's slot regularly, and at once, so that a fresh start has its numbers."""
+            beat.add_job(self._guarded, when, id=job, args=[job, work], next_run_time=datetime.now(UTC), executor=on)
+
+        def slotted(job: str, interval: float, work: Callable[[], object], on: str) -> None:
+            add(job, EachSlot(self.parts.clock, interval, self.owner, job), work, on)
+
+        def hourly(job: str, work: Callable[[], object], policy: str = "") -> None:
+            every = max(1.0 * self.parts.clock.speed, HOUR / 6)  # six chances to take an hour's slot
+            slotted(job, every, functools.partial(self._hourly, job, work, policy), "hourly")
+
+        for policy in self.parts.settings.policy:
+            slotted(f"judge:{policy}", self.interval(policy), functools.partial(self.judge, policy), "passes")
+            for name, work in HOURLY.items():
+                hourly(f"{name}:{policy}", functools.partial(work, self.parts, policy), policy)
+            told = functools.partial(why.run, self.parts, policy, self.owner)
+            add(f"why:{policy}", IntervalTrigger(seconds=why.PAUSE, timezone=UTC), told, "hourly")
+        reported = functools.partial(drift_report.run, self.parts, self.owner, self.stopping)
+        add(drift_report.JOB, IntervalTrigger(seconds=drift_report.PAUSE, timezone=UTC), reported)
+        for name, upkeep in UPKEEP.items():
+            hourly(name, functools.partial(upkeep, self.parts))
+        add("takeover", IntervalTrigger(seconds=TAKEOVER_PAUSE, timezone=UTC), functools.partial(self._take_over, beat))
+        beat.start()
+        return beat
+
+    def _take_over(self, beat: BackgroundScheduler) -> None:
+        """Run at once what a dead worker left unfinished, and what a moved route asks: their own beat may be far."""
+        asked = {f"{name}:{policy}": self._hour(policy) for policy in self.parts.settings.policy for name in HOURLY}
+        with self.parts.database.read() as connection:
+            left = slots.abandoned(connection, self.parts.clock)
+            left += [job for job, slot in asked.items() if slots.untouched(connection, job, slot)]
+        for job in left:
+            with suppress(JobLookupError):  # of a policy that is not configured any more
+                beat.modify_job(job, next_run_time=datetime.now(UTC))
+
+    def _guarded(self, job: str, work: Callable[[], object]) -> None:
+        """Run one job; a fault is logged and shown, and the next beat tries again."""
+        if self.stopping.is_set():
+            return  # what still queues for a thread; the beat waits until its queues are empty
+        try:
+            work()
+            self._said.pop(job, None)
+        except DatabaseUnavailableError as error:
+            log.warning("%s: database unavailable, trying again: %s", job, error)
+        except slots.LostClaimError as error:
+            log.warning("%s: %s", job, error)
+        except Exception as error:  # a job that dies silently is what this product exists to prevent
+            kind = (type(error), getattr(error, "errno", None) or str(error))
+            said, at = self._said.get(job, (None, 0.0))
+            if said != kind or not 0 <= self.parts.clock.real() - at < HOUR:  # else the heartbeat below says it
+                log.exception("%s failed", job)
+                self._said[job] = kind, self.parts.clock.real()
+            with suppress(DatabaseUnavailableError):  # it is in the process's log then
+                self._beat_heart(f"failed:{job}", f"{type(error).__name__}: {error}")
+
+    def _events_forever(self) -> None:
+        while not self.stopping.is_set():
+            self.landed.wait(EVENT_PAUSE)
+            self.landed.clear()
+            self._guarded("events", self._judge_events)
+
+    def _judge_events(self) -> None:
+        with self.parts.database.read() as connection:
+            waiting = pending(connection)
+        for policy in waiting:
+            if policy in self.parts.settings.policy and tick_events(self.parts, policy):
+                self.loop.wake()
+
+    def _watch_forever(self) -> None:
+        targets = {"events": self._events_forever, "actions": lambda: self.loop.run_forever(self.stopping)}
+        for count in itertools.count():
+            if self.stopping.wait(WATCH_PAUSE):
+                return
+            alive = self.alive()
+            for name in (name for name, target in targets.items() if not alive[name]):
+                log.error("the %s thread died; starting it again", name)
+                self._keep(name, targets[name])
+            if not alive["beat"]:
+                log.error("the scheduler's thread died; starting it again")
+                self._beat = self._new_beat()
+            elif self._beat is not None:
+                self._guarded("clock", functools.partial(self._hasten, self._beat))
+            dead = ", ".join(name for name, lives in alive.items() if not lives)
+            self._guarded("watchdog", functools.partial(self._beat_heart, "watchdog", dead))
+            if count % BREAK_GLASS_EVERY == 0:
+                self._guarded("break_glass", self._break_glass)
+
+    def _hasten(self, beat: BackgroundScheduler) -> None:
+        jobs = hasten(beat)
+        if jobs:
+            log.warning("the machine's clock was set back; asking again for %s", ", ".join(jobs))
+
+    def _break_glass(self) -> None:
+        """Take up what was done without the database, and keep ready what that takes."""
+        parts = self.parts
+        try:
+            if breakglass.replay(parts.database, parts.settings, parts.clock):
+                self.loop.wake()
+        finally:  # a journal that is refused keeps nobody from a copy that is current
+            with parts.database.read() as connection:
+                breakglass.refresh(connection, parts.settings, parts.clock)
+
+    def _keep(self, name: str, target: Callable[[], None]) -> None:
+        self._threads[name] = threading.Thread(target=target, name=name, daemon=True)
+        self._threads[name].start()
+
+    def _beat_heart(self, part: str, note: str) -> None:
+        row = {"part": part, "real_at": self.parts.clock.real(), "at": self.parts.clock.now(), "note": note}
+        with self.parts.database.begin() as connection:
+            upsert(connection, heartbeats, [row])
+
+
+def _thread_of(beat: BackgroundScheduler) -> threading.Thread | None:
+    thread: threading.Thread | None = beat._thread  # APScheduler has no public way to ask whether its thread lives
+    return thread
