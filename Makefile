@@ -1,6 +1,6 @@
 # Two environments, each with a stamp that is older than what it was built from: .venv holds the core that a newcomer
 # needs, .venv-dev everything. Both are built with constraints.txt, once. .venv-peers and .venv-peers-ope hold the programs
-# that `make bench` compares with, from pins of their own.
+# that `make bench` compares with, .venv-mlflow an MLflow server for the full tests, from pins of their own.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
@@ -24,8 +24,9 @@ demo: $(CORE) ## run the live demo with an injected fault (ARGS=--headless for a
 test: $(DEV) ## run the tests and doctests that need nothing but Python (ARGS="-k tick")
 	@.venv-dev/bin/python -m pytest $(ARGS)
 
-test-full: $(DEV) ## run everything, with PostgreSQL, a browser and the long simulations
+test-full: $(DEV) ## run everything, with PostgreSQL, MLflow, a browser and the long simulations
 	@scripts/browser.sh
+	@PYTHON=.venv-dev/bin/python scripts/mlflow.sh
 	@PYTHON=.venv-dev/bin/python scripts/servers.sh .venv-dev/bin/python -m pytest --full $(ARGS)
 
 lint: $(DEV) ## check style and types

@@ -42,6 +42,7 @@ for _command in (
     starting.init,
     running.demo,
     running.serve,
+    running.web,
     running.worker,
     running.tick,
     logs.validate,

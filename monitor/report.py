@@ -44,6 +44,8 @@ def report(found: dict[str, Any]) -> str:
     lines += [f"  {one['candidate']}: {one['sentence']}" for one in found["candidates"]]
     for row in found["quarantined"]:
         lines.append(f"  ! {row['rows']} rows quarantined, {row['field']}: {row['reason']}")
+    for item in found["failing"]:
+        lines.append(f"  ! {item['job']} failed {_age(item['age_s'])} ago and is tried again: {item['why']}")
     job = f"judge:{found['policy']}"
     if job in found["stale"]:
         seconds = found["stale"][job]

@@ -1,4 +1,9 @@
-"""`checkrein serve`: API and scheduler in one process, bound to the loopback interface until identities exist."""
+"""`checkrein serve`, `web` and `worker`: API and scheduler in one process, or each in its own.
+
+Whoever answers is bound to the loopback interface until identities exist. What `web` and `worker` share is the database
+and the lake: a rollback that is asked for at `web` is a row that a worker finds within half a second, and rows that are
+posted there are landed by it, and judged by a worker.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +33,15 @@ TURN = 0.0005
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def serve(parts: Parts, host: str, port: int) -> None:
-    """Run until SIGINT or SIGTERM.
+def serve(parts: Parts, host: str, port: int, *, run: bool = True) -> None:
+    """Answer until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    parts, host, port
+        What is served, and where.
+    run
+        Whether this process runs the scheduler and the action loop, too; if not, `checkrein worker` does.
 
     Raises
     ------
@@ -43,7 +55,7 @@ def serve(parts: Parts, host: str, port: int) -> None:
     announce_token(parts)
     sys.setswitchinterval(TURN)
     scheduler = Scheduler(parts, worker_name())
-    app = create_app(scheduler)
+    app = create_app(scheduler, run=run)
     mount_pages(app, scheduler)
     gc.collect()
     gc.freeze()  # a full collection walks a million objects of imported modules, 40 ms in the middle of a page

@@ -12,6 +12,7 @@ from monitor.acting import held
 from monitor.alerting import overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
+from monitor.failures import FAILED, failing
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
@@ -44,6 +45,7 @@ _FIRING = {"info": "warning", "warn": "warning", "page": "page", "rollback": "ro
 _HEALTH = {"no_data": "no_data", "error": "error", "insufficient": "insufficient"}
 _UNFINISHED = ("pending", "in_flight", "delivered", "unconfirmed", "blocked", "dead_letter", "limited", "cooling_down")
 
+LATEST = 15.0  # real seconds without a sign of life after which a job or a loop is late, however often it comes
 _TOLD = ("id", "hook", "state", "generation", "from_version", "to_version", "trigger", "reason", "attempts")
 
 
@@ -83,7 +85,9 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
         "jobs": {
             item.part: {"age_s": round(clock.real() - item.real_at, 3), "note": item.note}
             for item in connection.execute(select(heartbeats))
+            if not item.part.startswith(FAILED)
         },
+        "failing": failing(connection, clock, policy),
         "stale": stale,
     }
 
@@ -126,9 +130,16 @@ def stale_jobs(connection: Connection, settings: Settings, clock: Clock) -> dict
         last = seen.get(f"judge:{policy}")
         if last is None:
             stale[f"judge:{policy}"] = None
-        elif abs(clock.real() - last) > max(15.0, 3 * poll / clock.speed):
+        elif abs(clock.real() - last) > max(LATEST, 3 * poll / clock.speed):
             stale[f"judge:{policy}"] = round(clock.real() - last, 3)
     return stale
+
+
+def stale_loop(connection: Connection, clock: Clock) -> dict[str, float | None]:
+    """Return the action loop, where none gave a sign of life for 15 s: what is decided is sent by nobody."""
+    last = connection.execute(select(heartbeats.c.real_at).where(heartbeats.c.part == "actions")).scalar_one_or_none()
+    age = None if last is None else clock.real() - last
+    return {} if age is not None and abs(age) <= LATEST else {"actions": age if age is None else round(age, 3)}
 
 
 def _shown(alert: dict[str, Any], nowhere: Collection[tuple[str, str]]) -> str:

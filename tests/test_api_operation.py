@@ -209,16 +209,19 @@ def test_ready_means_that_every_policy_was_passed_over_lately(api: Api, clock: M
     answer = api.ask("GET", "/readyz")
     assert (answer.status_code, answer.json()) == (
         503,
-        {"ready": False, "stale": {"judge:cooling": None, "judge:heating": None}},
+        {"ready": False, "stale": {"judge:cooling": None, "judge:heating": None, "actions": None}},
     )
     for policy in ("cooling", "heating"):
         api.scheduler.judge(policy)
+    assert api.ask("GET", "/readyz").json()["stale"] == {"actions": None}
+    api.scheduler.loop.run_due()
+    api.scheduler.loop._beat()
     answer = api.ask("GET", "/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "stale": {}})
     clock.advance(60)
     api.scheduler.judge("cooling")
     answer = api.ask("GET", "/readyz")
-    assert (answer.status_code, answer.json()["stale"]) == (503, {"judge:heating": 60.0})
+    assert (answer.status_code, answer.json()["stale"]) == (503, {"judge:heating": 60.0, "actions": 60.0})
 
 
 def test_metrics_are_what_prometheus_reads(api: Api) -> None:

@@ -88,7 +88,7 @@ def test_a_rollback_by_hand_needs_no_server_and_waits_for_the_decision_log(desk:
 def test_a_rollback_without_wait_is_delivered_and_says_so(desk: Desk, serving: Serving) -> None:
     done = desk.run("rollback", "shop", "--reason", "It overspends.", "--to", "v0")
     assert done.status == 0
-    assert "shop goes from v2 to v0, generation 2: It overspends. Now: delivered." in done.out
+    assert done.out.splitlines()[:2] == ["shop goes from v2 to v0, generation 2: It overspends.", "Now: delivered."]
     assert desk.table(actions, "to_version", "state", "actor") == [("v0", "delivered", "cli")]
 
 

@@ -19,6 +19,7 @@ from monitor.store.tables import actions, events, routes
 from runbooks.actions import ActionState
 from tests.api_site import Api
 from tests.command_line import Desk
+from tests.receivers import SECRET, Endpoint
 
 WHY = {"reason": "It endangers people."}
 KILL, ROUTE = "/policies/cooling/kill", "/policies/cooling/route"
@@ -125,7 +126,7 @@ def test_the_same_from_a_terminal(
     killed = desk.run("kill", "shop", "--reason", "It endangers people.", "--json")
     assert (killed.status, killed.json["to_version"], killed.json["states"]) == (3, "v1", ["pending"])
     again = desk.run("kill", "shop", "--reason", "Again.")
-    assert (again.status, "not confirmed yet: pending. Now: pending." in again.out) == (3, True)  # asked, not done
+    assert (again.status, "not confirmed yet: pending.\nNow: pending." in again.out) == (3, True)  # asked, not done
     (identity,) = killed.json["actions"]
     assert identity in desk.run("action", "list", "shop").out
     refused = desk.run("action", "replay", identity)
@@ -161,6 +162,25 @@ def test_a_kill_that_is_asked_again_says_what_came_of_the_first(api: Api) -> Non
         connection.execute(update(actions).values(state="confirmed"))
     done = api.post(KILL, WHY).json()
     assert (done["actions"], "not confirmed" in done["sentence"]) == ([], False)
+
+
+def test_what_was_decided_is_said_before_the_first_attempt(
+    database: Database, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    receiver, said, first = Endpoint(), list[str](), list[list[str]]()
+
+    def take(headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+        first.append(list(said))
+        return 200, {}
+
+    receiver.handle = take
+    api = Api(database, clock, tmp_path, hook={"serving": {**HOOK, "url": receiver.url, "secret": "env:HOOK_SECRET"}})
+    done = by_hand.roll_back(api.parts, "cooling", None, "It endangers people", "cli", 0.0, kill=True, say=said.append)
+    receiver.close()
+    assert said == ["cooling goes from v7 to rules, generation 2: It endangers people."]  # a sentence ends
+    assert first == [said]
+    assert done["sentence"] == f"{said[0]} Now: delivered."
 
 
 def test_a_trigger_may_not_name_where_to_go(api: Api) -> None:

@@ -205,18 +205,6 @@ def test_a_policy_that_nothing_was_ever_heard_of_is_judged_by_the_clock(parts: P
     assert Scheduler(parts, "one").horizon("p") == clock.now()
 
 
-def test_a_job_that_fails_is_shown_and_tried_again(parts: Parts) -> None:
-    scheduler = Scheduler(parts, "one")
-
-    def fail() -> None:
-        raise ZeroDivisionError("planted")
-
-    scheduler._guarded("judge:p", fail)
-    assert heart(parts, "failed:judge:p") == "ZeroDivisionError: planted"
-    scheduler._guarded("judge:p", lambda: scheduler.judge("p"))
-    assert heart(parts, "judge:p") == "0 rows, 0 windows"
-
-
 def test_a_hard_violation_that_lands_is_acted_on_without_waiting_for_a_pass(running: Scheduler) -> None:
     parts = running.parts
     until(lambda: heart(parts, "judge:p"))  # the first pass says from when events act

@@ -169,6 +169,15 @@ def test_a_file_that_may_not_be_read_is_a_problem_of_its_own(tmp_path: Path) -> 
     assert "cannot be read" in source.problems[0].reason
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv", "log.parquet"])
+def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    """Opening one that nobody writes to would wait for ever."""
+    os.mkfifo(tmp_path / name)
+    (chunk,) = SOURCES[name.partition(".")[2]](tmp_path / name).chunks({}, final=True)
+    (reject,) = chunk.rejects
+    assert reject.reason.endswith("is a pipe or a device, not a file: write the rows to a file")
+
+
 def test_csv_rows_are_typed_by_validation_and_only_the_wrong_ones_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "decision_id,ts,action,propensity,reward,state.x,action_probs\n"

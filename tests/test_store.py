@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text, update
 
-from monitor.store.database import Database, DatabaseUnavailableError, insert_new, upsert
+from monitor.store.database import Database, DatabaseUnavailableError, _patience, insert_new, upsert
 from monitor.store.tables import heartbeats, metadata, policies, traffic
 
 
@@ -199,3 +200,18 @@ def test_a_database_that_does_not_answer_is_unavailable(tmp_path_factory: pytest
 def test_a_url_that_is_none_names_the_key() -> None:
     with pytest.raises(ValueError, match=r"store\.url: 'checkrein' is not a database URL"):
         Database("checkrein")
+
+
+def test_a_database_that_swallows_everything_is_an_error_soon() -> None:
+    """Somebody listens and never answers, as behind a network that loses every packet."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database(f"postgresql+psycopg://me@127.0.0.1:{silent.getsockname()[1]}/db", busy=1.0)
+        with pytest.raises(DatabaseUnavailableError, match="timeout"), database.read():
+            pass
+        database.close()
+
+
+def test_what_the_url_says_of_patience_goes_first() -> None:
+    limits = _patience(5.0, {"connect_timeout": "60"})["connect_args"]
+    assert "connect_timeout" not in limits
+    assert limits["tcp_user_timeout"] == 15_000

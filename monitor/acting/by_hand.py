@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -79,7 +80,15 @@ def stop(connection: Connection, parts: Parts, policy: str, reason: str, actor: 
 
 
 def roll_back(
-    parts: Parts, policy: str, to: str | None, reason: str, actor: str, wait: float, *, kill: bool = False
+    parts: Parts,
+    policy: str,
+    to: str | None,
+    reason: str,
+    actor: str,
+    wait: float,
+    *,
+    kill: bool = False,
+    say: Callable[[str], object] = str,
 ) -> dict[str, Any]:
     """Request a rollback and make its first attempts here, so that it works with no server running.
 
@@ -95,12 +104,15 @@ def roll_back(
         Real seconds to wait for the confirmation from the decision log; 0 returns after the first attempts.
     kill
         Throw the kill switch instead; ``to`` has no part in it.
+    say
+        Called with what was decided, once it is: a receiver that hangs keeps the first attempt for its whole timeout.
     """
     with parts.database.begin() as connection:
         if kill:
             outcome = stop(connection, parts, policy, reason, actor)
         else:
             outcome = request(connection, parts, policy, to, reason, actor)
+    say(outcome.sentence)
     loop = ActionLoop(parts.database, parts.settings, parts.clock, worker_name())
     deadline = time.monotonic() + wait
     found: list[tuple[str, str | None]] = []
@@ -114,13 +126,14 @@ def roll_back(
         pull(parts.settings, parts.database, parts.landing, policy)
         time.sleep(_PAUSE)
     loop.close()
-    states = [state for state, _error in found]
+    states, details = [state for state, _error in found], _told(outcome, found)
     return {
         **asdict(outcome),
         "actions": list(outcome.actions),
         "states": states,
         "confirmed": bool(states) and set(states) == {"confirmed"},
-        "sentence": " ".join([outcome.sentence, *_told(outcome, found)]),
+        "sentence": " ".join([outcome.sentence, *details]),
+        "details": details,
     }
 
 

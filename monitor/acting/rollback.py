@@ -189,7 +189,8 @@ def _move(case: _Case, target: str) -> Outcome:
     rows = [_row(case, hook, target, generation) for hook in hooks or [""]]
     connection.execute(insert(actions), rows)
     identities = tuple(row["id"] for row in rows)
-    sentence = f"{policy} goes from {case.from_version} to {target}, generation {generation}: {case.reason}"
+    sentence = f"{policy} goes from {case.from_version} to {target}, generation {generation}: {case.reason.rstrip()}"
+    sentence += "" if sentence.endswith((".", "!", "?")) else "."
     body = {"from_version": case.from_version, "to_version": target, "generation": generation, "mode": case.mode}
     body |= {"trigger": case.trigger, "reason": case.reason, "incident": case.incident.id, "actions": list(identities)}
     events.record(connection, case.clock, MOVED, policy, case.actor, body)

@@ -71,10 +71,17 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
         healthy = all(alive.values())
         return JSONResponse({"healthy": healthy, "parts": alive}, 200 if healthy else 503)
 
-    @app.get("/readyz", tags=["operation"], summary="Whether the database answers and passes are fresh", responses=_NOT)
+    @app.get(
+        "/readyz",
+        tags=["operation"],
+        summary="Whether the database answers, and somebody judges and acts",
+        responses=_NOT,
+    )
     def readyz() -> JSONResponse:
+        """Answer which passes, and whether the action loop, are late, whichever process runs them."""
         with parts.database.read() as connection:
             stale: dict[str, Any] = status.stale_jobs(connection, parts.settings, parts.clock)
+            stale |= status.stale_loop(connection, parts.clock)
         return JSONResponse({"ready": not stale, "stale": stale}, 200 if not stale else 503)
 
     @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=PlainTextResponse)

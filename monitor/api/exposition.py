@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import Connection, case, func, select
 
 from monitor.clock import Clock
+from monitor.failures import FAILED
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, heartbeats, policies, quarantine
 from runbooks.actions import ActionState
 
 _OPEN = ("pending", "in_flight", "delivered", "unconfirmed")
-_FAILED = "failed:"  # begins the sign of life that a job gives when it fails
 _FUTURE = 60.0  # a sign of life from further ahead was given before the machine's clock was set back
 OUTCOMES = ("delivered", "waiting", "failing", "refused", "withdrawn")
 GONE = "(gone)"  # all hooks and policies that the configuration does not have any more
@@ -63,16 +63,16 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
 def _signs_of_life(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
     """Tell when each job and loop last worked, a policy that was never passed over among them, and last failed."""
     worked = gauge("evaluation_age_seconds", "Real seconds since a job or loop last did its work; +Inf: never", "part")
-    failed = gauge("failure_age_seconds", "Real seconds since a job last failed", "part")
+    failed = gauge("failure_age_seconds", "Real seconds since a job failed that has not worked since", "part")
     for policy in settings.policy:
         worked.labels(f"judge:{policy}").set(math.inf)
     for row in connection.execute(select(heartbeats.c.part, heartbeats.c.real_at)):
-        part = row.part.removeprefix(_FAILED)
+        part = row.part.removeprefix(FAILED)
         _job, colon, policy = part.partition(":")
         if colon and policy not in settings.policy:
             continue  # of a policy that is not configured any more
         age = clock.real() - row.real_at
-        (failed if row.part.startswith(_FAILED) else worked).labels(part).set(age if age >= -_FUTURE else math.inf)
+        (failed if row.part.startswith(FAILED) else worked).labels(part).set(age if age >= -_FUTURE else math.inf)
 
 
 def _deliveries(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:

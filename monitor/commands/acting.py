@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from monitor.clock import stamp
 from monitor.commands.options import CONFIG, DONE, NO, UNREACHABLE, Config, Json, emit, known
 from monitor.runtime import open_parts
+from monitor.tick import Parts
 
 action_app = typer.Typer(no_args_is_help=True, help="What was decided and is not done: list, send again, take back.")
 
@@ -27,16 +28,37 @@ def kill(
 
     Exit status 1 if it is not confirmed in time, 3 if no hook could be reached yet; also where it was stopped before.
     """
-    from monitor.acting.by_hand import roll_back
-
     parts = open_parts(config)
-    outcome = roll_back(parts, known(parts, policy), None, reason, "cli", wait, kill=True)
-    emit(outcome, as_json, outcome["sentence"])
+    outcome = by_hand(parts, known(parts, policy), None, reason, wait, as_json, kill=True)
     if outcome["state"] == "unneeded" and not outcome["actions"]:
         return DONE
     if (wait and not outcome["confirmed"]) or "blocked" in outcome["states"]:
         return NO
     return UNREACHABLE if "pending" in outcome["states"] else DONE
+
+
+def by_hand(
+    parts: Parts, policy: str, to: str | None, reason: str, wait: float, as_json: bool, *, kill: bool = False
+) -> dict[str, Any]:
+    """Roll back or stop; say what was decided at once, and what came of it at the end; JSON is one document.
+
+    Parameters
+    ----------
+    parts, policy, to, reason, wait, kill
+        As ``monitor.acting.by_hand.roll_back`` takes them.
+    as_json
+        For a machine.
+    """
+    from monitor.acting.by_hand import roll_back
+
+    def say(text: str) -> None:
+        if not as_json:
+            emit(None, False, text)
+
+    outcome = roll_back(parts, policy, to, reason, "cli", wait, kill=kill, say=say)
+    if as_json or outcome["details"]:
+        emit(outcome, as_json, " ".join(outcome["details"]))
+    return outcome
 
 
 @action_app.command("list")

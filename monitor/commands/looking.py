@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from monitor.commands.acting import by_hand
 from monitor.commands.options import CONFIG, DONE, NO, UNREACHABLE, Config, Json, emit, known
 from monitor.runtime import clock_of_environment, open_parts
 from monitor.settings import load
@@ -89,13 +90,10 @@ def rollback(
 
     Exit status 1 if it is refused or not confirmed in time, 3 if no hook could be reached yet.
     """
-    from monitor.acting.by_hand import roll_back
-
     if break_glass:
         return _in_the_dark(policy, reason, to, config, as_json)
     parts = open_parts(config)
-    outcome = roll_back(parts, known(parts, policy), to, reason, "cli", wait)
-    emit(outcome, as_json, outcome["sentence"])
+    outcome = by_hand(parts, known(parts, policy), to, reason, wait, as_json)
     if outcome["state"] != "requested" or (wait and not outcome["confirmed"]) or "blocked" in outcome["states"]:
         return NO
     return UNREACHABLE if "pending" in outcome["states"] else DONE

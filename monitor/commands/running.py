@@ -1,4 +1,4 @@
-"""Commands that run something: serve, worker, tick, demo."""
+"""Commands that run something: serve, web, worker, tick, demo."""
 
 from __future__ import annotations
 
@@ -16,28 +16,36 @@ from monitor.runtime import open_parts
 from monitor.settings import ConfigurationError
 from monitor.tick import Parts, Ticked
 
+Host = Annotated[str, typer.Option(help="Loopback address to bind.")]
+Port = Annotated[int, typer.Option(help="Port of pages, API and metrics.")]
 
-def serve(
-    config: Config = CONFIG,
-    host: Annotated[str, typer.Option(help="Loopback address to bind.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of API and metrics.")] = 8720,
-    as_json: Json = False,
-) -> None:
+
+def serve(config: Config = CONFIG, host: Host = "127.0.0.1", port: Port = 8720, as_json: Json = False) -> None:
     """Run everything in one process: API, scheduler, action loop. It says where, and runs until it is interrupted."""
+    _answer(config, host, port, as_json, run=True)
+
+
+def web(config: Config = CONFIG, host: Host = "127.0.0.1", port: Port = 8720, as_json: Json = False) -> None:
+    """Answer with pages and API and run nothing else: `checkrein worker`, beside it or elsewhere, judges and acts."""
+    _answer(config, host, port, as_json, run=False)
+
+
+def _answer(config: Path, host: str, port: int, as_json: bool, *, run: bool) -> None:
     from monitor.serve import LOOPBACK
-    from monitor.serve import serve as run
+    from monitor.serve import serve as answer
 
     parts = open_parts(config)
     if host in LOOPBACK:
         _free(host, port)
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        text = f"{_watching(parts)}. API: {address}/api/v1, metrics: {address}/metrics. Ctrl-C ends it."
+        text = _watching(parts) if run else f"Showing {_named(parts)}; `checkrein worker` watches"
+        text += f". API: {address}/api/v1, metrics: {address}/metrics. Ctrl-C ends it."
         emit({"api": f"{address}/api/v1", "metrics": f"{address}/metrics", **_started(parts)}, as_json, text)
-    run(parts, host, port)
+    answer(parts, host, port, run=run)
 
 
 def worker(config: Config = CONFIG, as_json: Json = False) -> None:
-    """Run the scheduler and the action loop without the API; several share one database."""
+    """Run the scheduler and the action loop without the API, which is `checkrein web`; several share one database."""
     from monitor.serve import work
 
     parts = open_parts(config)
@@ -127,7 +135,11 @@ def _started(parts: Parts) -> dict[str, Any]:
 
 
 def _watching(parts: Parts) -> str:
-    return f"Watching {', '.join(sorted(parts.settings.policy)) or 'no policy: none is configured'}"
+    return f"Watching {_named(parts)}"
+
+
+def _named(parts: Parts) -> str:
+    return ", ".join(sorted(parts.settings.policy)) or "no policy: none is configured"
 
 
 def _free(host: str, port: int) -> None:

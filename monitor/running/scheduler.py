@@ -25,6 +25,7 @@ from monitor import breakglass, checklists
 from monitor.acting import route
 from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
+from monitor.failures import FAILED, worked, works_again
 from monitor.judging.single_events import pending
 from monitor.live import estimates
 from monitor.running import retention, slots
@@ -45,7 +46,6 @@ WATCH_PAUSE = 1.0
 BREAK_GLASS_EVERY = 5  # looks of the watchdog
 STOP_WITHIN = 30.0
 TAKEOVER_PAUSE = 2.0  # with a lease of 12 s, what a dead worker left is taken over within 15
-
 # Threads of the passes, of hourly work with explanations, and of the rest. Python runs one at a time: more finish
 # nothing sooner, and a reader or writer, who gives the turn away at each row, waits for all of them.
 THREADS = {"default": 2, "passes": 3, "hourly": 1}
@@ -55,6 +55,7 @@ _MOVES = 24  # bits of an hourly slot that count how often the route moved
 # Done once an hour of event time: for each policy, and for the whole.
 HOURLY: dict[str, Callable[[Parts, str], object]] = {"estimate": estimates.refresh, "checklist": checklists.refresh}
 UPKEEP: dict[str, Callable[[Parts], object]] = {"retain": retention.run}
+SELF_TOLD = {"judge", "watchdog", *HOURLY, *UPKEEP}  # say when they worked: where the slot is taken they do nothing
 
 
 class Scheduler:
@@ -79,6 +80,7 @@ class Scheduler:
         self._beat: BackgroundScheduler | None = None
         self._pools: list[ThreadPoolExecutor] = []
         self._said: dict[str, tuple[object, float]] = {}  # job -> its last failure in the process's log, and when
+        self._works: set[str] = set()  # since they failed; at the start nobody knows
 
     def start(self) -> None:
         """Start the beat, the event loop, the action loop and the watchdog."""
@@ -221,6 +223,9 @@ class Scheduler:
         try:
             work()
             self._said.pop(job, None)
+            if job not in self._works and job.partition(":")[0] not in SELF_TOLD:
+                worked(self.parts.database, job)
+                self._works.add(job)
         except DatabaseUnavailableError as error:
             log.warning("%s: database unavailable, trying again: %s", job, error)
         except slots.LostClaimError as error:
@@ -231,8 +236,9 @@ class Scheduler:
             if said != kind or not 0 <= self.parts.clock.real() - at < HOUR:  # else the heartbeat below says it
                 log.exception("%s failed", job)
                 self._said[job] = kind, self.parts.clock.real()
+            self._works.discard(job)
             with suppress(DatabaseUnavailableError):  # it is in the process's log then
-                self._beat_heart(f"failed:{job}", f"{type(error).__name__}: {error}")
+                self._beat_heart(f"{FAILED}{job}", f"{type(error).__name__}: {error}")
 
     def _events_forever(self) -> None:
         while not self.stopping.is_set():
@@ -289,6 +295,7 @@ class Scheduler:
         row = {"part": part, "real_at": self.parts.clock.real(), "at": self.parts.clock.now(), "note": note}
         with self.parts.database.begin() as connection:
             upsert(connection, heartbeats, [row])
+            works_again(connection, part)
 
 
 def _thread_of(beat: BackgroundScheduler) -> threading.Thread | None:

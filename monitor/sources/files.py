@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -95,7 +96,11 @@ class FileSource:
             yield Chunk(self.name, str(path), where.rows + 1, pa.table({}), where, (reject,))
 
     def _checked(self, path: Path, was: Position | None, final: bool) -> Iterator[Chunk]:
-        size = path.stat().st_size
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe waits for a writer, for ever
+            yield from self.trouble(path, "is a pipe or a device, not a file: write the rows to a file", was, final)
+            return
+        size = found.st_size
         if was is not None and not was.head.startswith(":"):
             reason = changed(path, size, was, self.limit(path, was))
             if was.done and size != was.size and not self.grows:

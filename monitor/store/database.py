@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 BUSY_SECONDS = 5.0
@@ -51,7 +53,7 @@ class Database:
         self.url = url
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self._busy, self._writer = busy, threading.Lock()
-        options: dict[str, Any] = {"connect_args": {"timeout": busy}} if self.sqlite else {"pool_pre_ping": True}
+        options: dict[str, Any] = {"connect_args": {"timeout": busy}} if self.sqlite else _patience(busy, parsed.query)
         if self.sqlite and parsed.database:
             options |= {"poolclass": QueuePool, "max_overflow": -1}  # a thread never waits for a connection
         self.engine: Engine = create_engine(url, **options)
@@ -139,6 +141,21 @@ def _translated() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise DatabaseUnavailableError(str(error.orig)) from error
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailableError(str(error)) from error
+
+
+def _patience(busy: float, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a PostgreSQL engine under which a network that swallows everything is an error soon.
+
+    Without them a connection is waited for as long as the kernel tries, two minutes, and an answer that never comes for
+    a quarter of an hour, by a thread that should be rolling something back. What the URL says goes first.
+    """
+    seconds = max(2, math.ceil(busy))  # libpq's own smallest
+    limits = {"connect_timeout": seconds, "tcp_user_timeout": 3000 * seconds}  # milliseconds: bytes nobody took
+    limits |= {"keepalives_idle": seconds, "keepalives_interval": seconds, "keepalives_count": 2}  # nothing to send
+    given = {name: value for name, value in limits.items() if name not in query}
+    return {"pool_pre_ping": True, "pool_timeout": busy, "connect_args": given}
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

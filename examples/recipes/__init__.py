@@ -1,0 +1,1 @@
+"""Programs for the `command` hook: each hands one decision to a system that serves; see docs/recipes.md."""
