@@ -22,6 +22,7 @@ from runbooks.checklist.facts import (
     Watched,
 )
 from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth
+from runbooks.checklist.stage_facts import Stage
 
 NOW = 1_750_000_000.0
 DAY = 86400.0
@@ -51,6 +52,13 @@ TRIGGERS = (
 )
 
 
+STAGE = Stage(
+    other="v7", verdict="better", reasons=("v8 earns more.",), n=40_000, n_other=360_000, ratio_p=0.4, feature="load",
+    smd=0.01, subjects=9_000, both=0, length=7 * DAY, horizon=3600.0, matured=0.99, effect=(0.2, 0.1, 0.3),
+    first=(0.2, 0.1, 0.3), last=(0.2, 0.1, 0.3), change=(0.0, -0.1, 0.1), how="by exposure age of subjects",
+)  # fmt: skip
+
+
 def pair(measure: str = "reward", now: float = 1.0, today: float = 1.0, n: int = 5000) -> SegmentPair:
     return SegmentPair("site=north", measure, measure == "reward", Sample(n, now, 1.0), Sample(n, today, 1.0))
 
@@ -62,7 +70,8 @@ def healthy(**changes: Any) -> Facts:
         policy="cooling", version="v8", serving="v8", incumbent="v7", as_of=NOW, rows=400_000, log_rows=500_000,
         columns=whole, log_columns=whole,
         datasets={"summaries": Dataset("summaries of v8", 400_000, NOW - 7 * DAY, NOW, "d" * 64)},
-        context={"tier": "standard", "candidate": True, "serving": True, "incumbent": False, "constraints": 2.0},
+        context={"tier": "standard", "candidate": True, "serving": True, "incumbent": False, "constraints": 2.0,
+                 "splitting": True},
         candidate=CandidateValue("snips", 1.2, 1.1, 400_000, 300_000.0, "trusted", (), 1.0, 0.05, 0.05),
         constraints=(
             ConstraintCount("heat", 400_000, 40, 0, hard=False, budget=0.001),
@@ -83,7 +92,7 @@ def healthy(**changes: Any) -> Facts:
         reward=Shape(400_000, 0.0, 1.0, QUANTILES, -2.0), reward_baseline=Shape(400_000, 0.0, 1.0, QUANTILES, -2.0),
         drift=(FeatureDrift("load", "ok", 0.01, 900), FeatureDrift("hour", "ok", 0.03, 900)),
         diversity=Diversity(400_000, 0.8, 0.5, 0.8, 0.5), segments=(pair(), pair("violations", 0.1, 0.1)),
-        concurrent=True,
+        concurrent=True, stage=STAGE,
     )  # fmt: skip
     return replace(facts, **changes)
 

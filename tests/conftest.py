@@ -22,7 +22,7 @@ FULL_ONLY = ("full", "postgres", "spark", "browser")
 SKIPPED = pytest.StashKey[list[str]]()
 
 # A failed assert in these shows its values, as one in a test does.
-pytest.register_assert_rewrite("tests.decision_rows", "tests.landings", "tests.passes")
+pytest.register_assert_rewrite("tests.decision_rows", "tests.landings", "tests.passes", "tests.rollout_stages")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

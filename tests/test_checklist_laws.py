@@ -18,7 +18,7 @@ ALL = sorted(EVALUATORS)
 NEEDS = [(name, role) for name in ALL for role in EVALUATORS[name].needs]
 MEASURED = [
     "candidate", "constraints", "latency", "artifacts", "log", "fallback", "returns", "triggers", "replay", "firings",
-    "watched", "reward", "reward_baseline", "drift", "diversity", "segments",
+    "watched", "reward", "reward_baseline", "drift", "diversity", "segments", "stage",
 ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_no_rows_are_insufficient(identity: str) -> None:
 def test_nothing_measured_never_opens_a_gate(identity: str) -> None:
     columns = dict.fromkeys(COLUMNS, 1.0)
     blank = Facts("cooling", "v8", incumbent="v7", rows=9, log_rows=9, columns=columns, log_columns=columns)
-    found = answer(identity, blank)
+    found = answer(identity, replace(blank, context={"splitting": True}))
     assert found.state in {State.INSUFFICIENT, State.FAIL}, found.sentence
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from monitor.bucketing import plans
-from monitor.checklists import acted, logged, replayed, segmented, summed, watching
+from monitor.checklists import acted, beside, logged, replayed, segmented, summed, watching
 from monitor.checklists.span import SPAN, Span
 from monitor.judging.windows import newest_baseline
 from monitor.settings import Settings
@@ -41,6 +41,7 @@ def gather(
         segmented.gather(connection, parts.landing.lake, span, live),
         watching.gather(connection, span, parts.clock),
         acted.gather(connection, span),
+        beside.gather(connection, span),
     ):
         datasets |= found.pop("datasets", {})
         fields |= found
@@ -51,6 +52,7 @@ def gather(
         "incumbent": span.version == span.incumbent,
         "candidate": span.version in configured.candidate,
         "constraints": float(len(configured.constraint)),
+        "splitting": beside.other_of(connection, span) is not None,
         **{trait: trait in configured.checklist.traits for trait in ("fine_tuned", "model_based", "slate")},
     }
     return Facts(

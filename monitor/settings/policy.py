@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from monitor.settings.checklist import Checklist
+from monitor.settings.comparing import Comparing
 from monitor.settings.maintenance import Maintenance
 from monitor.settings.measuring import Measuring
 from monitor.settings.model import Table
@@ -106,6 +107,7 @@ class Policy(Table):
     trigger: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Overrides for this policy alone.")
     confirm: Confirmation = Confirmation()
     checklist: Checklist = Checklist()
+    comparison: Comparing = Comparing()
     metrics: Measuring = Measuring()
     maintenance: dict[str, Maintenance] = Field(default_factory=dict)
     cooldown: Duration = Field(

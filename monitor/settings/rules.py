@@ -29,6 +29,9 @@ def _effect(value: Any) -> str:
     return text
 
 
+Effect = Annotated[str, BeforeValidator(_effect, json_schema_input_type=str | float)]
+
+
 class Trigger(Table):
     """One rule: which metric, which detector, how bad a firing is."""
 
@@ -45,9 +48,7 @@ class Trigger(Table):
     runbook: str | None = Field(None, description="Page that says what to do; default: the trigger's name.")
     enabled: bool = Field(True, description="false: the trigger is not judged.")
     k: float | Literal["auto"] | None = Field(None, description='Limit in sigma; "auto": from false_rollbacks.')
-    min_effect: Annotated[str, BeforeValidator(_effect, json_schema_input_type=str | float)] | None = Field(
-        None, description="Smallest drop that counts."
-    )
+    min_effect: Effect | None = Field(None, description="Smallest drop that counts.")
     min_n: int | None = Field(
         None, ge=1, description="Rows (or effective rows a bin) below which the answer is insufficient."
     )

@@ -20,6 +20,7 @@ from runbooks.checklist import (
     return_path,
     reward_shape,
     segments,
+    side_by_side,
 )
 from runbooks.checklist.evaluator import Evaluator
 from runbooks.checklist.facts import Facts
@@ -50,6 +51,10 @@ EVALUATORS: dict[str, Evaluator] = {
     "GOV-01": Evaluator(artifact.evaluate, needs=("artifact_sha256",), reads=("lake", "actions")),
     "GOV-05": Evaluator(intact.evaluate, needs=("decision_id",), reads=("lake",), whole_log=True),
     "ROL-05": Evaluator(return_path.evaluate, needs=(), reads=("actions",)),
+    "LIM-04": Evaluator(side_by_side.fair, needs=("state.*",), reads=("stage",)),
+    "AB-01": Evaluator(side_by_side.isolated, needs=(), reads=("stage",)),
+    "AB-02": Evaluator(side_by_side.long_enough, needs=("reward",), reads=("stage",)),
+    "AB-03": Evaluator(side_by_side.lasting, needs=("reward",), reads=("stage",)),
     "RBK-01": Evaluator(armed.evaluate, needs=("reward",), reads=_REPLAYED),
     "RBK-02": Evaluator(armed.evaluate, needs=("cost.*",), reads=_REPLAYED),
     "RBK-03": Evaluator(armed.evaluate, needs=("state.*",), reads=_REPLAYED),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth, Tail
+from runbooks.checklist.stage_facts import Stage
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,7 @@ class Facts:
     diversity: Diversity | None = None
     segments: tuple[SegmentPair, ...] = ()
     concurrent: bool = False
+    stage: Stage | None = None
 
     def has(self, role: str, *, whole_log: bool = False) -> bool:
         """Tell whether any recent row has a value in the role, or in one of the family that ends in ".*"."""

@@ -14,7 +14,17 @@ from runbooks.checklist.canonical import digest
 
 # What applies_if may ask: about the policy's configuration, never about columns of the log, because a column that
 # is missing must not make a question go away.
-CONTEXT = ("tier", "serving", "incumbent", "candidate", "constraints", "fine_tuned", "model_based", "slate")
+CONTEXT = (
+    "tier",
+    "serving",
+    "incumbent",
+    "candidate",
+    "constraints",
+    "splitting",
+    "fine_tuned",
+    "model_based",
+    "slate",
+)
 _UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 _VERIFY = "verify before relying"
 

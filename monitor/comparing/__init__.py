@@ -1,0 +1,1 @@
+"""What a comparison of two versions that serve at the same time is made of: minutes, subjects, states, guards."""

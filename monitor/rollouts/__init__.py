@@ -1,0 +1,1 @@
+"""Rollouts: stages of growing exposure, each judged before the next."""
