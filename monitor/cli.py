@@ -13,10 +13,12 @@ from monitor.candidates import CandidateError
 from monitor.commands import (
     acting,
     governing,
+    identifying,
     logs,
     looking,
     replaying,
     reporting,
+    rolling,
     running,
     silencing,
     starting,
@@ -36,6 +38,8 @@ app.add_typer(acting.action_app, name="action")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
 app.add_typer(reporting.report_app, name="report")
+app.add_typer(rolling.rollout_app, name="rollout")
+app.add_typer(identifying.token_app, name="token")
 app.add_typer(silencing.silence_app, name="silence")
 baseline_app.command("freeze")(logs.freeze)
 for _command in (

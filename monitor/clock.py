@@ -23,6 +23,10 @@ class Clock(Protocol):
         """Real time, seconds since 1970 UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Real seconds that only grow, whatever is done to the machine's clock; comparable within one process."""
+        ...
+
     @property
     def speed(self) -> float:
         """Event seconds per real second."""
@@ -61,6 +65,10 @@ class SystemClock:
         """Return the machine's time."""
         return time.time()
 
+    def monotonic(self) -> float:
+        """Return the machine's monotonic seconds."""
+        return time.monotonic()
+
 
 @dataclass(frozen=True)
 class SpedClock:
@@ -81,6 +89,10 @@ class SpedClock:
         """Return the machine's time."""
         return time.time()
 
+    def monotonic(self) -> float:
+        """Return the machine's monotonic seconds."""
+        return time.monotonic()
+
     def spec(self) -> str:
         """Return the text that ``parse_clock`` reads back."""
         return f"{self.epoch!r}/{self.speed!r}/{self.started!r}"
@@ -97,6 +109,7 @@ class ManualClock:
     at: float
     offset: float = 0.0
     speed: float = 1.0
+    ran: float = 0.0
 
     def now(self) -> float:
         """Return the time it was moved to."""
@@ -106,9 +119,14 @@ class ManualClock:
         """Return the time it was moved to, without any injected skew."""
         return self.at
 
+    def monotonic(self) -> float:
+        """Return how far it was advanced in all; setting ``at``, as a machine's clock is set, does not count."""
+        return self.ran
+
     def advance(self, seconds: float) -> None:
-        """Move both readings forward."""
+        """Move all readings forward."""
         self.at += seconds
+        self.ran += max(seconds, 0.0)
 
 
 def parse_clock(text: str | None) -> Clock:

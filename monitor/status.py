@@ -46,7 +46,9 @@ _HEALTH = {"no_data": "no_data", "error": "error", "insufficient": "insufficient
 _UNFINISHED = ("pending", "in_flight", "delivered", "unconfirmed", "blocked", "dead_letter", "limited", "cooling_down")
 
 LATEST = 15.0  # real seconds without a sign of life after which a job or a loop is late, however often it comes
-_TOLD = ("id", "hook", "state", "generation", "from_version", "to_version", "trigger", "reason", "attempts")
+_DOUBTFUL = ("unconfirmed", "blocked", "dead_letter")  # of a rollout's stage; one on its way is no trouble
+
+_TOLD = ("id", "kind", "hook", "state", "generation", "from_version", "to_version", "trigger", "reason", "attempts")
 
 
 def of(connection: Connection, settings: Settings, clock: Clock, policy: str) -> dict[str, Any]:
@@ -57,7 +59,8 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     found = alerts_of(connection, policy, all_states=True)
     overlays.attach(connection, settings, clock, found)
     serves = serving.serving if serving else settings.policy[policy].first_serving
-    relevant = [item for item in found if item["version"] in {serves, "*"} and not _small_segment(item)]
+    acting = {serves, "*", *(json.loads(serving.split) if serving else ())}  # a version that is rolled out, too
+    relevant = [item for item in found if item["version"] in acting and not _small_segment(item)]
     open_actions = _actions(connection, policy)
     stale = stale_jobs(connection, settings, clock)
     triggers = settings.triggers(policy).values()
@@ -159,9 +162,11 @@ def _small_segment(alert: dict[str, Any]) -> bool:
 
 
 def _state(found: list[dict[str, Any]], open_actions: list[dict[str, Any]], judged: bool, stopped: bool) -> str:
-    if any(item["state"] != "blocked" or item["to_version"] for item in open_actions):
+    asked = [item for item in open_actions if item["kind"] == "rollback"]
+    if any(item["state"] != "blocked" or item["to_version"] for item in asked):
         return "rollback"
-    states = [item["shown"] for item in found] + ["page"] * bool(open_actions)
+    doubtful = [item for item in open_actions if item["kind"] == "rollback" or item["state"] in _DOUBTFUL]
+    states = [item["shown"] for item in found] + ["page"] * bool(doubtful)
     if not judged:
         states.append("insufficient")
     if stopped:  # what was judged before the scheduler stopped says nothing about now

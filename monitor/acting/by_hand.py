@@ -15,6 +15,7 @@ from monitor.acting import rollback
 from monitor.acting.actions import ActionLoop
 from monitor.acting.rollback import Outcome
 from monitor.landing.pull import pull
+from monitor.rollouts import ended
 from monitor.runtime import worker_name
 from monitor.settings import Settings
 from monitor.store.tables import actions
@@ -70,6 +71,7 @@ def stop(connection: Connection, parts: Parts, policy: str, reason: str, actor: 
         sentence = f"{policy} is served by {safe} alone already, generation {row.generation}."
         body = {"to_version": safe, "generation": row.generation, "reason": reason}
         events.record(connection, parts.clock, "kill.unneeded", policy, actor, body)
+        ended.overtaken(connection, parts.clock, policy, safe, reason, actor)  # a rollout that has no traffic yet
         c = actions.c
         mine = (c.policy == policy, c.generation == row.generation, c.to_version == safe)
         left = connection.execute(select(c.id, c.state).where(*mine, c.state.in_(UNFINISHED)).order_by(c.hook)).all()

@@ -14,12 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, update
 
 from monitor import events
+from monitor.acting.outbox import titled
 from monitor.acting.shares import Window, latest
 from monitor.clock import Clock
 from monitor.judging import decide
+from monitor.rollouts import applied
 from monitor.settings import Confirmation, Settings
 from monitor.store.tables import actions, alerts, routes, transitions
 from runbooks.actions import ActionEvent, ActionState, accepting, step
@@ -59,7 +61,7 @@ def acknowledge(
     here = update(actions).where(
         actions.c.policy == policy,
         actions.c.generation <= generation,
-        actions.c.to_version == version,
+        _named(version),
         actions.c.acknowledged.is_(None),
         actions.c.body != "",
         actions.c.state.in_(becomes),
@@ -83,6 +85,12 @@ def acknowledge(
     return len(found)
 
 
+def _named(version: str) -> ColumnElement[bool]:
+    """Return the condition of an action that showing a version answers: of a stage, either of the two has a share."""
+    stage = and_(actions.c.kind == "stage", actions.c.from_version == version)
+    return or_(actions.c.to_version == version, stage)
+
+
 def watching(connection: Connection) -> bool:
     """Whether any action waits to be confirmed: a cheap read that saves the write transaction of a pass."""
     return connection.execute(select(actions.c.id).where(actions.c.state.in_(_WATCHED)).limit(1)).first() is not None
@@ -96,17 +104,25 @@ def confirm(connection: Connection, settings: Settings, clock: Clock) -> Confirm
         policy = settings.policy.get(action.policy)
         rule = policy.confirm if policy else Confirmation.model_validate({})
         lateness = policy.lateness if policy else 0.0
-        newest = (
-            []
-            if action.acknowledged is None
-            else latest(connection, clock, action, action.acknowledged, rule, lateness)
-        )
-        evidence = newest if newest and all(window.clean for window in newest) else None
+        evidence = None
+        if action.acknowledged is not None:
+            evidence = _shown(connection, clock, action, rule, lateness)
         if evidence is not None and _confirm(connection, clock, action, rule, evidence):
             done.append(action.id)
         elif evidence is None and action.state == ActionState.DELIVERED and _overdue(action, rule, clock.real()):
             late += [action.id] if _time_out(connection, clock, action, rule) else []
     return Confirmed(tuple(done), tuple(late))
+
+
+def _shown(
+    connection: Connection, clock: Clock, action: Row[Any], rule: Confirmation, lateness: float
+) -> list[Window] | None:
+    """Return the windows that prove that the traffic moved as the action asks; None while they do not."""
+    if action.kind == "stage":
+        newest = applied.newest(connection, clock, action, action.acknowledged, rule, lateness)
+        return newest if applied.shown(newest, action.share, rule.tolerance) else None
+    newest = latest(connection, clock, action, action.acknowledged, rule, lateness)
+    return newest if newest and all(window.clean for window in newest) else None
 
 
 def _overdue(action: Row[Any], rule: Confirmation, real: float) -> bool:
@@ -125,11 +141,10 @@ def _time_out(connection: Connection, clock: Clock, action: Row[Any], rule: Conf
         f"nobody acknowledged generation {action.generation}"
         if action.acknowledged is None
         else f"it was acknowledged, but the decision log does not show that {action.from_version} stopped"
+        if action.kind == "rollback"
+        else f"it was acknowledged, but the decision log does not show this share of {action.to_version}"
     )
-    text = (
-        f"The rollback of {action.policy} to {action.to_version} is not confirmed after {rule.acknowledge_within:g} s: "
-    )
-    text += f"{what}. {action.last_error or ''}"
+    text = f"{titled(action)} is not confirmed after {rule.acknowledge_within:g} s: {what}. {action.last_error or ''}"
     body = {"action": action.id, "generation": action.generation, "acknowledged": action.acknowledged is not None}
     body["text"] = text.strip()
     events.record(connection, clock, "action.unconfirmed", action.policy, "checkrein", body)
@@ -144,13 +159,12 @@ def _confirm(connection: Connection, clock: Clock, action: Row[Any], rule: Confi
     body = {"action": action.id, "generation": action.generation, "to_version": action.to_version}
     body["windows"] = [window.counted() for window in windows]
     body |= {"from_version": action.from_version, "tolerance": rule.tolerance, "window": rule.window}
-    old, rows = sum(window.old for window in windows), sum(window.rows for window in windows)
-    body["text"] = (
-        f"{action.from_version} took {old} of the {rows} decisions in {len(windows)} windows of {rule.window:g} s."
-    )
+    counted, rows = sum(window.old for window in windows), sum(window.rows for window in windows)
+    whose = action.from_version if action.kind == "rollback" else action.to_version
+    body["text"] = f"{whose} took {counted} of the {rows} decisions in {len(windows)} windows of {rule.window:g} s."
     events.record(connection, clock, "action.confirmed", action.policy, "checkrein", body)
     serving = connection.execute(select(routes.c.serving).where(routes.c.policy == action.policy)).scalar_one_or_none()
-    if serving != action.from_version:
+    if action.kind == "rollback" and serving != action.from_version:
         _withdraw(connection, clock, action, body)
     return True
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, case, func, or_, select, update
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from monitor import events
@@ -33,8 +33,16 @@ class Claim:
     fence: int
     attempts: int
     generation: int
+    kind: str
+    from_version: str
     to_version: str
     body: bytes
+
+
+def titled(action: Claim | Row[Any]) -> str:
+    """Return what a sentence about an action begins with."""
+    what = "rollback" if action.kind == "rollback" else "rollout stage"
+    return f"The {what} of {action.policy} to {action.to_version}"
 
 
 def delay(attempts: int, identity: str) -> float:
@@ -113,16 +121,17 @@ def mark(connection: Connection, clock: Clock, held: Claim, answer: Answer) -> b
         kind = {"delivered": "action.delivered", "retry": "action.failing", "blocked": "action.blocked"}[answer.outcome]
         events.record(connection, clock, kind, held.policy, "checkrein", body)
     if answer.outcome == "blocked":
-        text = f"The rollback of {held.policy} to {held.to_version} was refused and is not sent again. {answer.detail}"
+        text = f"{titled(held)} was refused and is not sent again. {answer.detail}"
         events.page(connection, clock, held.policy, why="blocked", action=held.id, text=text)
     return True
 
 
 def _doubt(held: Claim, told: Acknowledgement | None) -> str | None:
     """Say why an answer acknowledges nothing, or None where it says nothing or says what was asked for."""
-    if told is None or (told.generation >= held.generation and told.version == held.to_version):
+    right = (held.to_version, held.from_version) if held.kind == "stage" else (held.to_version,)
+    if told is None or (told.generation >= held.generation and told.version in right):
         return None
-    asked = f"generation {held.generation}, {held.to_version}, was asked for"
+    asked = f"generation {held.generation}, {' or '.join(right)}, was asked for"
     return f"The receiver took the event but serves {told.version}, generation {told.generation}; {asked}."
 
 
@@ -141,8 +150,8 @@ def page_undelivered(connection: Connection, clock: Clock, identity: str) -> boo
     row = connection.execute(held.returning(*actions.c)).one_or_none()
     if row is None:
         return False
-    text = f"The rollback of {row.policy} to {row.to_version} cannot be delivered by the hook {row.hook!r}; it is sent"
-    text += f" again at least every 60 s. {row.last_error or 'No attempt has ended yet.'}"
+    text = f"{titled(row)} cannot be delivered by the hook {row.hook!r}; it is sent again at least every 60 s. "
+    text += row.last_error or "No attempt has ended yet."
     return events.page(connection, clock, row.policy, why="undelivered", action=row.id, text=text)
 
 

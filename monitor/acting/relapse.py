@@ -21,7 +21,8 @@ def relapsed(connection: Connection, clock: Clock, settings: Settings) -> list[s
     confirmed = select(actions).join(
         routes, (routes.c.policy == actions.c.policy) & (routes.c.generation == actions.c.generation)
     )
-    for action in connection.execute(confirmed.where(actions.c.state == ActionState.CONFIRMED.value)).all():
+    wanted = confirmed.where(actions.c.state == ActionState.CONFIRMED.value, actions.c.kind == "rollback")
+    for action in connection.execute(wanted).all():
         policy = settings.policy.get(action.policy)
         if policy is None:
             continue

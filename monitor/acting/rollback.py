@@ -7,7 +7,7 @@
 3. open the incident if none is open
 4. if automatic rollbacks are used up for today, write a limited action and page instead; if the last one was just
    now, write one that waits (``monitor.acting.cooldown``); the route stays
-5. move the route under a higher generation, supersede what older generations still had to do
+5. move the route under a higher generation, supersede what older generations still had to do, end a rollout
 6. write one action for each hook that serves the policy, and the event
 """
 
@@ -27,10 +27,12 @@ from monitor.acting.route import FIRST_REASON
 from monitor.acting.signing import rollback_event
 from monitor.clock import Clock
 from monitor.incidents import Incident, add_version, open_incident
+from monitor.rollouts import ended
+from monitor.routing import hooks_of, move
 from monitor.settings import Settings
 from monitor.store.database import insert_new
 from monitor.store.tables import actions, policies, routes
-from runbooks.actions import ActionEvent, ActionState, accepting, step
+from runbooks.actions import ActionEvent, ActionState, step
 
 Mode = Literal["automatic", "manual"]
 Held = Literal["limited", "blocked", "cooling_down"]
@@ -68,6 +70,7 @@ class _Case:
     mode: Mode
     evidence_url: str | None
     generation: int
+    split: tuple[str, ...]  # the versions that had traffic
     incident: Incident
 
 
@@ -114,7 +117,7 @@ def request(
     connection, settings, clock, policy
         The open write transaction, the configuration, the time, and whose version it is.
     from_version
-        The version to stop; None is the one that serves now.
+        The version to stop; None is the one that is being rolled out, else the one that serves now.
     reason, trigger, actor
         Why, as a sentence; the trigger's name, or what the person used; who asks.
     mode
@@ -130,29 +133,36 @@ def request(
     KeyError
         If the configuration has no such policy.
     ValueError
-        If a trigger names ``to_version``, or a person names the version that is to be stopped.
+        If a trigger names ``to_version``, or a person names the version that is to be stopped or is rolled out.
     """
     if to_version is not None and mode != "manual":
         raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
     configuration = settings.policy[policy]
     route = locked_route(connection, settings, clock, policy)
-    old = from_version or route.serving
+    routed = tuple(version for version, share in json.loads(route.split).items() if share > 0)
+    canary = next((version for version in routed if version != route.serving), None)
+    # Whoever says "roll back" during a rollout means the version that is being tried.
+    old = from_version or (canary if canary and to_version in (None, route.serving) else route.serving)
     if to_version == old:
         raise ValueError(f"{old} is the version to be stopped: name another one, or none to follow the fallbacks")
-    if old != route.serving and not json.loads(route.split).get(old, 0.0) > 0:
+    if to_version is not None and to_version == canary and trigger == "manual":
+        raise ValueError(f"{canary} is being rolled out: more traffic for it is `checkrein rollout advance`, by two")
+    if old not in {route.serving, *routed}:
         sentence = f"{old} does not serve {policy} any more: {route.serving} does, generation {route.generation}."
         body = {"from_version": old, "generation": route.generation, "trigger": trigger, "reason": reason}
         events.record(connection, clock, "rollback.unneeded", policy, actor, body)
+        ended.given_up(connection, clock, policy, old, reason, actor)  # one in shadow, or not begun, has no traffic
         return Outcome("unneeded", sentence, old, route.serving, route.generation)
     incident = open_incident(connection, clock, policy, reason)
     case = _Case(
-        connection, settings, clock, policy, old, reason, trigger, actor, mode, evidence_url, route.generation, incident
-    )
+        connection, settings, clock, policy, old, reason, trigger, actor, mode, evidence_url, route.generation, routed,
+        incident,
+    )  # fmt: skip
     chain = [
         *([route.serving] if route.serving != old else []),
         *(configuration.fallbacks or (configuration.incumbent,)),
     ]
-    target = to_version or next((v for v in chain if v != old and v not in incident.rolled_back), None)
+    target = to_version or next((v for v in chain if v not in (old, canary, *incident.rolled_back)), None)
     if target is None:
         return _held(case, "blocked", None, _nowhere(case, chain))
     if mode == "automatic" and trigger not in NEVER_LIMITED:
@@ -168,25 +178,11 @@ def request(
 
 
 def _move(case: _Case, target: str) -> Outcome:
-    connection, policy, generation = case.connection, case.policy, case.generation + 1
-    split = events.canonical({target: 1.0})
-    moved = connection.execute(
-        update(routes)
-        .where(routes.c.policy == policy, routes.c.generation == case.generation)
-        .values(serving=target, split=split, generation=generation, changed=case.clock.now(), reason=case.reason)
-    )
-    if moved.rowcount != 1:
-        raise RuntimeError(f"the route of {policy} moved past generation {case.generation} although it was locked")
-    connection.execute(
-        update(actions)
-        .where(actions.c.policy == policy, actions.c.generation < generation)
-        .where(actions.c.state.in_(accepting(ActionEvent.SUPERSEDE)))
-        .values(state=ActionState.SUPERSEDED.value, real_due=None, real_lease=None)
-    )
+    connection, policy = case.connection, case.policy
+    generation = move(connection, case.clock, policy, case.generation, target, {target: 1.0}, case.reason)
+    ended.overtaken(connection, case.clock, policy, case.from_version, case.reason, case.actor)
     add_version(connection, case.incident, case.from_version)
-    served = case.settings.hook.items()
-    hooks = [name for name, hook in served if not hook.policies or policy in hook.policies]
-    rows = [_row(case, hook, target, generation) for hook in hooks or [""]]
+    rows = [_row(case, hook, target, generation) for hook in hooks_of(case.settings, policy)]
     connection.execute(insert(actions), rows)
     identities = tuple(row["id"] for row in rows)
     sentence = f"{policy} goes from {case.from_version} to {target}, generation {generation}: {case.reason.rstrip()}"
@@ -274,4 +270,5 @@ def _row(case: _Case, hook: str, target: str, generation: int) -> dict[str, Any]
         "real_due": real if hook else None,
         "delivered": None if hook else now,
         "real_delivered": None if hook else real,
+        "stops": events.canonical(sorted({case.from_version, *case.split} - {target})),
     }

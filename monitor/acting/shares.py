@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,8 @@ def latest(
     is not confirmed away by an hour that was clean.
     """
     c = traffic.c
-    old = func.sum(case((c.version == action.from_version, c.rows), else_=0))
+    stops = [action.from_version] if action.stops is None else json.loads(action.stops)
+    old = func.sum(case((c.version.in_(stops), c.rows), else_=0))
     counted = connection.execute(
         select(c.start, func.sum(c.rows).label("rows"), old.label("old"))
         .where(c.policy == action.policy, c.start >= math.ceil(since / rule.window) * rule.window, c.rows > 0)

@@ -13,6 +13,7 @@ from typing import Any
 from monitor.clock import stamp
 
 EVENT_TYPE = "checkrein.rollback.requested.v1"
+STAGE_TYPE = "checkrein.rollout.stage.requested.v1"
 CONTENT_TYPE = "application/cloudevents+json"
 TOLERANCE = 300.0
 PREFIX = "whsec_"
@@ -51,26 +52,73 @@ def rollback_event(
     >>> event["type"], event["subject"], event["data"]["requested_at"]
     ('checkrein.rollback.requested.v1', 'bids', '1970-01-01T00:00:00Z')
     """
+    data = {
+        "policy": policy,
+        "from_version": from_version,
+        "to_version": to_version,
+        "generation": generation,
+        "reason": reason,
+        "trigger": trigger,
+        "incident": incident,
+        "evidence_url": evidence_url,
+        "requested_at": stamp(requested),
+        "mode": mode,
+    }
+    return _event(EVENT_TYPE, identity, policy, requested, data)
+
+
+def stage_event(
+    identity: str,
+    *,
+    policy: str,
+    serving: str,
+    split: Mapping[str, float],
+    generation: int,
+    rollout: int,
+    stage: int,
+    reason: str,
+    limitation: str,
+    requested: float,
+) -> dict[str, Any]:
+    """Build the CloudEvents 1.0 structured body of a rollout's stage.
+
+    Absolute like a rollback: each version's share under a generation, so that a late duplicate raises no exposure.
+    ``serving`` is the trusted version. ``limitation`` says what the approvals lack, "" where they lack nothing.
+
+    Examples
+    --------
+    >>> event = stage_event(
+    ...     "act_2", policy="bids", serving="v6", split={"v6": 0.95, "v7": 0.05}, generation=3, rollout=1, stage=2,
+    ...     reason="Approved by anna and cleo.", limitation="", requested=0.0,
+    ... )
+    >>> event["type"], event["data"]["split"]
+    ('checkrein.rollout.stage.requested.v1', {'v6': 0.95, 'v7': 0.05})
+    """
+    data = {
+        "policy": policy,
+        "serving": serving,
+        "split": dict(split),
+        "generation": generation,
+        "rollout": rollout,
+        "stage": stage,
+        "reason": reason,
+        "limitation": limitation,
+        "evidence_url": f"/api/v1/rollouts/{rollout}",
+        "requested_at": stamp(requested),
+    }
+    return _event(STAGE_TYPE, identity, policy, requested, data)
+
+
+def _event(kind: str, identity: str, policy: str, requested: float, data: dict[str, Any]) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": identity,
         "source": "checkrein",
-        "type": EVENT_TYPE,
+        "type": kind,
         "subject": policy,
         "time": stamp(requested),
         "datacontenttype": "application/json",
-        "data": {
-            "policy": policy,
-            "from_version": from_version,
-            "to_version": to_version,
-            "generation": generation,
-            "reason": reason,
-            "trigger": trigger,
-            "incident": incident,
-            "evidence_url": evidence_url,
-            "requested_at": stamp(requested),
-            "mode": mode,
-        },
+        "data": data,
     }
 
 

@@ -103,6 +103,9 @@ def _ask(place: Path, clock: Clock, policy: str, to: str | None, reason: str) ->
     done = [entry for entry in lines if entry.get("kind") == "asked" and entry["policy"] == policy]
     done = sorted((e for e in done if e["generation"] > known["generation"]), key=lambda e: int(e["generation"]))
     serving = done[-1]["to_version"] if done else known["serving"]
+    tried = next(iter(known.get("rolled_out", ())), None) if not done else None
+    if tried is not None and to in (None, serving):  # what is being rolled out is what is stopped
+        serving, to = tried, serving
     target = to or next((version for version in known["fallbacks"] if version != serving), None)
     if target == serving and done and not _delivered(done[-1], lines):
         serving = done[-1]["from_version"]  # not everybody was told: once more

@@ -44,13 +44,16 @@ def refresh(connection: Connection, settings: Settings, clock: Clock) -> bool:
     OSError
         If the directory cannot be written: a finding, because without the copy nobody can roll back in the dark.
     """
-    found = select(routes.c.policy, routes.c.serving, routes.c.generation)
+    found = select(routes.c.policy, routes.c.serving, routes.c.generation, routes.c.split)
     served = {row.policy: row for row in connection.execute(found)}
     policies = {
         name: {
             "serving": served[name].serving if name in served else configured.first_serving,
             "generation": served[name].generation if name in served else 1,
             "fallbacks": list(configured.fallbacks or (configured.incumbent,)),
+            "rolled_out": [v for v in json.loads(served[name].split) if v != served[name].serving]
+            if name in served
+            else [],
         }
         for name, configured in settings.policy.items()
     }

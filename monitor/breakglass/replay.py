@@ -16,6 +16,7 @@ from monitor.breakglass.act import action_id, alone, journal
 from monitor.breakglass.copy import JOURNAL, folder
 from monitor.clock import Clock
 from monitor.incidents import add_version, open_incident
+from monitor.rollouts import ended
 from monitor.settings import Settings
 from monitor.store.database import Database
 from monitor.store.tables import actions, routes
@@ -114,6 +115,8 @@ def _replayed(
             reason=asked["reason"],
         )
     ).rowcount
+    if moved:
+        ended.overtaken(connection, clock, policy, asked["from_version"], asked["reason"], asked["actor"])
     older = update(actions).where(actions.c.policy == policy, actions.c.generation < generation)
     older = older.where(actions.c.state.in_(accepting(ActionEvent.SUPERSEDE)))
     connection.execute(older.values(state=ActionState.SUPERSEDED.value, real_due=None, real_lease=None))

@@ -135,7 +135,8 @@ def _due(connection: Connection, span: Span, trigger: Trigger) -> set[float]:
     passed = select(func.max(alerts.c.judged_until)).where(alerts.c.policy == span.policy)
     end = min(span.end, connection.execute(passed).scalar_one() or 0.0)
     window = int(trigger.window)
-    reset = select(func.max(actions.c.confirmed)).where(actions.c.policy == span.policy)
+    mine = (actions.c.policy == span.policy, actions.c.kind == "rollback")
+    reset = select(func.max(actions.c.confirmed)).where(*mine)
     confirmed = connection.execute(reset.where(actions.c.from_version == span.version)).scalar_one()
     begin = math.ceil(max(span.frozen.end, span.begin, confirmed or 0.0) / window) * window
     last = math.floor(end / window) * window

@@ -19,14 +19,18 @@ BLOCKED = 100
 def send(hook: Hook, action_id: str, body: bytes, real_now: float) -> Answer:
     """Run the command once, without a shell, with the event on its standard input.
 
-    Its environment is ours and ``CHECKREIN_ACTION_ID``, ``CHECKREIN_POLICY``, ``CHECKREIN_FROM``, ``CHECKREIN_TO`` and
-    ``CHECKREIN_GENERATION``. Exit status 0 is delivered, 100 is blocked (trying again cannot help), every other one is
+    Its environment is ours and ``CHECKREIN_ACTION_ID``, ``CHECKREIN_POLICY``, ``CHECKREIN_FROM``, ``CHECKREIN_TO``,
+    ``CHECKREIN_SPLIT`` (JSON: version -> share) and ``CHECKREIN_GENERATION``.
+    Exit status 0 is delivered, 100 is blocked (trying again cannot help), every other one is
     tried again, 75 (EX_TEMPFAIL) among them, and so is a command that runs longer than ``hook.timeout``: it is killed
     with everything that it started. What it writes to standard output may be the acknowledgement, as JSON.
     """
     data = json.loads(body)["data"]
     argv = list(hook.command or ())
-    named = {"ACTION_ID": action_id, "POLICY": data["policy"], "FROM": data["from_version"], "TO": data["to_version"]}
+    # Of a rollout's stage, FROM and TO are the trusted version: a script that knows rollbacks alone stays with it.
+    old, new = (data.get(name, data.get("serving")) for name in ("from_version", "to_version"))
+    named = {"ACTION_ID": action_id, "POLICY": data["policy"], "FROM": old, "TO": new}
+    named["SPLIT"] = json.dumps(data.get("split", {new: 1.0}))
     added = {f"CHECKREIN_{name}": value for name, value in {**named, "GENERATION": str(data["generation"])}.items()}
     # Files, not pipes: a child that is left behind keeps a pipe open, and reading would hang after the command ended.
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:

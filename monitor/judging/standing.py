@@ -55,7 +55,8 @@ def standing(connection: Connection, policy: str) -> Standing:
     route = connection.execute(select(routes).where(routes.c.policy == policy)).one_or_none()
     frozen = newest_baseline(connection, policy)
     reset = select(actions.c.from_version, func.max(actions.c.confirmed).label("at"))
-    reset = reset.where(actions.c.policy == policy, actions.c.confirmed.is_not(None)).group_by(actions.c.from_version)
+    mine = (actions.c.policy == policy, actions.c.kind == "rollback", actions.c.confirmed.is_not(None))
+    reset = reset.where(*mine).group_by(actions.c.from_version)
     return Standing(
         sealed=row.sealed_until,
         begin=(row.watch_from or row.sealed_until) if frozen is None else frozen.end,

@@ -1,1 +1,1 @@
-"""Rollouts: stages of growing exposure, each judged before the next."""
+"""A new version on its way to serve: approved, tried in stages, judged, advanced by people, stopped by anything."""

@@ -28,6 +28,8 @@ from monitor.drift_report import job as drift_report
 from monitor.failures import FAILED, worked, works_again
 from monitor.judging.single_events import pending
 from monitor.live import estimates
+from monitor.rollouts import progress as rolling
+from monitor.rollouts.hold import Watch
 from monitor.running import retention, slots
 from monitor.running.beat import EachSlot, hasten
 from monitor.running.horizon import horizon, within_reach
@@ -73,6 +75,7 @@ class Scheduler:
         self.parts = parts
         self.owner = owner
         self.loop = ActionLoop(parts.database, parts.settings, parts.clock, owner)
+        self.watch = Watch()
         self.stopping = threading.Event()
         self.draining = threading.Event()  # the server is about to stop: long polls answer now
         self.landed = threading.Event()
@@ -142,7 +145,8 @@ class Scheduler:
         if done.pulled.problems:
             note = "; ".join(done.pulled.problems)
         self._beat_heart(f"judge:{policy}", note)
-        if done.actions:
+        moved = rolling.run(self.parts, policy, self.watch)
+        if done.actions or moved:
             self.loop.wake()
         if done.pulled.events:
             self.wake()

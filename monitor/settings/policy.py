@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from monitor.settings.checklist import Checklist
 from monitor.settings.comparing import Comparing
 from monitor.settings.maintenance import Maintenance
 from monitor.settings.measuring import Measuring
 from monitor.settings.model import Table
+from monitor.settings.rollout import Rollout
 from monitor.units import Duration, seconds
 
 
@@ -108,12 +109,20 @@ class Policy(Table):
     confirm: Confirmation = Confirmation()
     checklist: Checklist = Checklist()
     comparison: Comparing = Comparing()
+    rollout: Rollout = Rollout()
     metrics: Measuring = Measuring()
     maintenance: dict[str, Maintenance] = Field(default_factory=dict)
     cooldown: Duration = Field(
         600.0, description="Time after an automatic rollback in which the next one waits; hard limits never wait."
     )
     limit_per_day: int = Field(3, ge=0, description="Automatic rollbacks a day; what is over it becomes a page.")
+
+    @model_validator(mode="after")
+    def _holds(self) -> Policy:
+        short = self.rollout.too_short(self.reward_horizon) if "rollout" in self.model_fields_set else None
+        if short:
+            raise ValueError(f"rollout.{short}")
+        return self
 
     @property
     def first_serving(self) -> str:

@@ -53,10 +53,11 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     nowhere = "was" if row["state"] == "cancelled" else "is"
     wanted = "; what asked for it is over." if row["state"] == "cancelled" else ": a person must decide."
     body = json.loads(row["body"]) if row["body"] else {}
+    what = "The rollback" if row["kind"] == "rollback" else f"The rollout stage of {100 * (row['share'] or 0):g}%,"
     return {
         **row,
         "manual": body.get("data", {}).get("mode") == "manual" or row["trigger"] == "manual",
-        "sentence": f"The rollback {row['from_version']} → {row['to_version']} {word}."
+        "sentence": f"{what} {row['from_version']} → {row['to_version']}{',' * (row['kind'] == 'stage')} {word}."
         if row["to_version"]
         else f"No version {nowhere} left to roll {row['from_version']} back to{wanted}",
         "steps": _steps(row),

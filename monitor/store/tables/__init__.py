@@ -20,6 +20,7 @@ from monitor.store.tables.logs import (
     watermarks,
 )
 from monitor.store.tables.reports import drift_reports
+from monitor.store.tables.rolling import rollout_approvals, rollouts
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
 from monitor.store.tables.telling import notices, notifications, silences
 
@@ -47,6 +48,8 @@ __all__ = [
     "policies",
     "promotions",
     "quarantine",
+    "rollout_approvals",
+    "rollouts",
     "routes",
     "silences",
     "single_events",

@@ -33,7 +33,7 @@ actions = table(
     "actions",
     Column("id", String, primary_key=True),  # idempotency id: the CloudEvent's and the webhook's id
     Column("policy", String, nullable=False, index=True),
-    Column("kind", String, nullable=False),  # rollback
+    Column("kind", String, nullable=False),  # rollback | stage: of a rollout, to_version being the candidate
     Column("hook", String, nullable=False),  # "" = the route alone
     Column("state", String, nullable=False, index=True),
     Column("generation", BigInteger, nullable=False),
@@ -59,6 +59,8 @@ actions = table(
     Column("confirmed", Float),
     Column("real_confirmed", Float),
     Column("last_error", Text),
+    Column("share", Float),  # of the traffic that a stage asks for to_version
+    Column("stops", Text),  # JSON list of versions that a rollback takes traffic from; NULL: from_version alone
 )
 
 # Everything that happened, in order, append-only; the audit log grows out of it.

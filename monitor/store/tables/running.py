@@ -27,13 +27,16 @@ heartbeats = table(
     Column("note", Text, nullable=False),
 )
 
-# API tokens, as the SHA-256 of 256 random bits.
+# API tokens, as the SHA-256 of 256 random bits. One without a person belongs to a program and approves nothing.
 tokens = table(
     "tokens",
     Column("sha256", String, primary_key=True),
     Column("name", String, nullable=False),
     Column("created", Float, nullable=False),
     Column("revoked", Float),
+    Column("person", String),
+    Column("can", String),  # scopes, space between; NULL: all
+    Column("real_expires", Float),  # NULL: never
 )
 
 # Answers already given to an Idempotency-Key.

@@ -36,3 +36,56 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_notifications_state"), ["state"], unique=False)
         batch_op.create_index("notifications_by_incident", ["incident"], unique=False)
         batch_op.create_index("notifications_by_policy", ["policy", "real_requested"], unique=False)
+
+    op.create_table(
+        "rollout_approvals",
+        sa.Column("rollout", sa.Integer(), nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("person", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("token", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("real_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("rollout", "stage", "person", "digest"),
+    )
+    op.create_table(
+        "rollouts",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("candidate", sa.String(), nullable=False),
+        sa.Column("incumbent", sa.String(), nullable=False),
+        sa.Column("phase", sa.String(), nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("limitation", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("evidence_sha256", sa.String(), nullable=False),
+        sa.Column("judgement", sa.Text(), nullable=False),
+        sa.Column("judgement_sha256", sa.String(), nullable=False),
+        sa.Column("judged", sa.Float(), nullable=True),
+        sa.Column("real_looked", sa.Float(), nullable=False),
+        sa.Column("begin", sa.Float(), nullable=True),
+        sa.Column("paused", sa.Float(), nullable=True),
+        sa.Column("idle", sa.Float(), nullable=False),
+        sa.Column("baked", sa.Float(), nullable=False),
+        sa.Column("moves", sa.Integer(), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("started", sa.Float(), nullable=False),
+        sa.Column("ended", sa.Float(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("rollouts", schema=None) as batch_op:
+        batch_op.create_index("rollouts_by_policy", ["policy", "id"], unique=False)
+
+    with op.batch_alter_table("actions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("share", sa.Float(), nullable=True))
+        batch_op.add_column(sa.Column("stops", sa.Text(), nullable=True))
+
+    with op.batch_alter_table("tokens", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("person", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("can", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("real_expires", sa.Float(), nullable=True))
