@@ -27,6 +27,7 @@ from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
 from monitor.judging.single_events import pending
 from monitor.live import estimates
+from monitor.notify.loop import NotificationLoop
 from monitor.running import retention, slots
 from monitor.running.beat import EachSlot, hasten
 from monitor.running.horizon import horizon, within_reach
@@ -58,7 +59,7 @@ UPKEEP: dict[str, Callable[[Parts], object]] = {"retain": retention.run}
 
 
 class Scheduler:
-    """Runs passes, single events and the action loop until told to stop.
+    """Runs passes, single events and the loops that send until told to stop.
 
     Parameters
     ----------
@@ -72,6 +73,7 @@ class Scheduler:
         self.parts = parts
         self.owner = owner
         self.loop = ActionLoop(parts.database, parts.settings, parts.clock, owner)
+        self.telling = NotificationLoop(parts.database, parts.settings, parts.clock, owner)
         self.stopping = threading.Event()
         self.draining = threading.Event()  # the server is about to stop: long polls answer now
         self.landed = threading.Event()
@@ -81,10 +83,10 @@ class Scheduler:
         self._said: dict[str, tuple[object, float]] = {}  # job -> its last failure in the process's log, and when
 
     def start(self) -> None:
-        """Start the beat, the event loop, the action loop and the watchdog."""
+        """Start the beat, the event loop, the loops that send and the watchdog."""
         self._beat = self._new_beat()
-        self._keep("events", self._events_forever)
-        self._keep("actions", lambda: self.loop.run_forever(self.stopping))
+        for name, target in self._loops().items():
+            self._keep(name, target)
         watchdog = threading.Thread(target=self._watch_forever, name="watchdog", daemon=True)
         self._threads["watchdog"] = watchdog
         watchdog.start()
@@ -94,6 +96,7 @@ class Scheduler:
         self.stopping.set()
         self.landed.set()
         self.loop.wake()
+        self.telling.wake()
         if "watchdog" in self._threads:  # first: it would start again what ends here
             self._threads["watchdog"].join(timeout=STOP_WITHIN)
         if self._beat is not None and self._beat.running:
@@ -247,8 +250,12 @@ class Scheduler:
             if policy in self.parts.settings.policy and tick_events(self.parts, policy):
                 self.loop.wake()
 
+    def _loops(self) -> dict[str, Callable[[], None]]:
+        sending = {loop.part: functools.partial(loop.run_forever, self.stopping) for loop in (self.loop, self.telling)}
+        return {"events": self._events_forever, **sending}
+
     def _watch_forever(self) -> None:
-        targets = {"events": self._events_forever, "actions": lambda: self.loop.run_forever(self.stopping)}
+        targets = self._loops()
         for count in itertools.count():
             if self.stopping.wait(WATCH_PAUSE):
                 return

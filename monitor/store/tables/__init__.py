@@ -21,7 +21,7 @@ from monitor.store.tables.logs import (
 )
 from monitor.store.tables.reports import drift_reports
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
-from monitor.store.tables.telling import notices, notifications, silences
+from monitor.store.tables.telling import foreign_alerts, notices, notifications, silences
 
 __all__ = [
     "actions",
@@ -37,6 +37,7 @@ __all__ = [
     "estimates",
     "events",
     "explanations",
+    "foreign_alerts",
     "heartbeats",
     "idempotency",
     "incidents",
