@@ -16,6 +16,7 @@ from monitor.commands import (
     identifying,
     logs,
     looking,
+    notifying,
     replaying,
     reporting,
     rolling,
@@ -40,6 +41,7 @@ app.add_typer(governing.runbook_app, name="runbook")
 app.add_typer(reporting.report_app, name="report")
 app.add_typer(rolling.rollout_app, name="rollout")
 app.add_typer(identifying.token_app, name="token")
+app.add_typer(notifying.notify_app, name="notify")
 app.add_typer(silencing.silence_app, name="silence")
 baseline_app.command("freeze")(logs.freeze)
 for _command in (

@@ -29,6 +29,12 @@ def report(found: dict[str, Any]) -> str:
         moved = f"{action['from_version']} -> {action['to_version']} by {action['hook'] or 'route'}"
         tried = f"{action['attempts']} attempts, since {action['requested']}{why}"
         lines.append(f"  ■ {moved}: {action['state']}, {tried}")
+    lines += [f"  ▲ {finding}" for finding in found["telling"]["findings"]]
+    lines += [
+        f"  ◇ {one['name'] or one['fingerprint']} fires in another Alertmanager since {one['starts']}: "
+        f"{one['annotations'].get('summary') or one['labels']}"
+        for one in found["foreign"]
+    ]
     lines += _opened(item for item in found["alerts"] if item["state"] in _OPEN)
     lines += _unanswered(
         item for item in found["alerts"] if item["state"] not in _OPEN and item["version"] in {found["serving"], "*"}

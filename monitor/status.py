@@ -28,6 +28,7 @@ from monitor.store.tables import (
     summaries,
     verdicts,
 )
+from monitor.views import notifications as told
 
 # Worse is higher. No data is never healthy, and neither is a policy that nothing was judged of.
 RANK = {"healthy": 0, "pending": 1, "warning": 2, "insufficient": 3, "no_data": 4, "error": 5, "page": 6, "rollback": 7}
@@ -83,6 +84,8 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             item for item in found if item["state"] in {"pending", "firing", "recovering"} or item["health"] != "ok"
         ],
         "actions": open_actions,
+        "telling": told.telling(connection, settings, clock, policy),
+        "foreign": told.foreign_alerts(connection, policy),
         "estimates": _estimates(connection, settings, policy),
         "quarantined": _quarantined(connection, policy),
         "jobs": {

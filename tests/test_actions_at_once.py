@@ -18,6 +18,7 @@ from monitor.acting import outbox
 from monitor.acting.actions import ActionLoop
 from monitor.clock import ManualClock
 from monitor.hooks import Answer
+from monitor.queued import MARGIN
 from monitor.store.database import Database, DatabaseUnavailableError
 from monitor.store.tables import actions, heartbeats
 from tests.receivers import EPOCH, SECRET, Endpoint, Site
@@ -108,7 +109,7 @@ def test_the_mark_of_a_worker_that_lost_its_lease_is_refused(site: Site) -> None
     with site.database.begin() as connection:
         slow = outbox.claim(connection, site.clock, "a", 5.0)
         assert outbox.claim(connection, site.clock, "a", 5.0) is None
-    site.clock.advance(5.0 + outbox.MARGIN)
+    site.clock.advance(5.0 + MARGIN)
     with site.database.begin() as connection:
         assert outbox.claim(connection, site.clock, "a", 5.0) is None
     site.clock.advance(0.1)

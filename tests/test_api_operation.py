@@ -60,7 +60,7 @@ def test_every_route_that_acts_asks_for_a_token_before_anything_else(
         assert item["security"] == [{"token": []}], path
         for policy in ("cooling", "coolng"):  # nobody learns which policies there are
             for body in (b"", b'{"broken'):
-                url = path.format(policy=policy, identity="act_1")
+                url = path.format(policy=policy, identity="act_1", name="duty")
                 answer = api.ask(
                     method.upper(), url, content=body, headers=headers | {"content-type": "application/json"}
                 )
@@ -193,11 +193,12 @@ def test_health_names_each_part_and_a_dead_one_is_503(api: Api) -> None:
 
     assert health() == (503, {"beat": False})
     api.scheduler.start()
-    everything = dict.fromkeys(("beat", "events", "actions", "watchdog"), True)
+    everything = dict.fromkeys(("beat", "events", "actions", "notifications", "watchdog"), True)
     assert health() == (200, everything)
     api.scheduler.stopping.set()  # the loops end, the beat goes on
     api.scheduler.loop.wake()
-    for name in ("watchdog", "events", "actions"):
+    api.scheduler.telling.wake()
+    for name in ("watchdog", "events", "actions", "notifications"):
         for thread in [one for one in threading.enumerate() if one.name == name]:
             thread.join(timeout=300)
     assert health() == (503, {name: name == "beat" for name in everything})
@@ -261,4 +262,4 @@ def test_the_document_is_valid_and_every_operation_has_a_summary(document: dict[
         named = {one["name"] for one in item.get("parameters", []) if one["in"] == "path"}
         assert named == {part.strip("{}") for part in path.split("/") if part.startswith("{")}, path
         assert {"4XX", "5XX"} <= set(item["responses"]), path
-        assert method == "get" or "{identity}" in path or item["requestBody"]["content"], path
+        assert method == "get" or {"identity", "name"} & named or item["requestBody"]["content"], path

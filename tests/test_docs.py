@@ -95,6 +95,7 @@ def test_every_command_is_described() -> None:
         ("monitor.candidates", "KINDS", "candidates.md"),
         ("monitor.sources", "SOURCES", "decision-log.md"),
         ("monitor.hooks", "HOOKS", "rollback.md"),
+        ("monitor.notify.channels", "CHANNELS", "notifications.md"),
         ("ope", "ESTIMATORS", "off-policy.md"),
     ],
 )

@@ -14,7 +14,8 @@ import pytest
 
 from monitor.acting.signing import verify
 from monitor.hooks import HOOKS, Acknowledgement, Answer, acknowledgement
-from monitor.hooks.webhook import ask, retry_after
+from monitor.hooks.exchange import retry_after
+from monitor.hooks.webhook import ask
 from monitor.settings import Hook
 
 NOW = 1_750_000_000.5

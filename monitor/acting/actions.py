@@ -13,10 +13,8 @@ One pass reads like this list:
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 
 from sqlalchemy import select
 
@@ -28,43 +26,28 @@ from monitor.clock import Clock
 from monitor.hooks import HOOKS, Answer
 from monitor.hooks.webhook import ask
 from monitor.incidents import close_quiet
+from monitor.sending import SendingLoop
 from monitor.settings import Settings
-from monitor.store.database import Database, DatabaseUnavailableError, upsert
-from monitor.store.tables import actions, heartbeats, incidents
+from monitor.store.database import Database
+from monitor.store.tables import actions, incidents
 from runbooks.actions import ActionEvent, accepting
 
-SENDERS = 4  # threads a hook
-PERIOD = 0.5  # real seconds between two passes that nobody woke
 ASK = 2.0  # real seconds between two questions to one health page
-BEAT = 5.0  # real seconds between two signs of life
-
-_log = logging.getLogger(__name__)
 
 
-class ActionLoop:
-    """Delivers and confirms actions; any number may run at once on one database.
+class ActionLoop(SendingLoop):
+    """Delivers and confirms actions; any number may run at once on one database."""
 
-    Parameters
-    ----------
-    database, settings, clock
-        Where actions are, what the hooks are, and what time it is.
-    owner
-        Who runs it, for the sign of life.
-    """
+    part = "actions"
 
     def __init__(self, database: Database, settings: Settings, clock: Clock, owner: str) -> None:
-        self._database, self._settings, self._clock, self._owner = database, settings, clock, owner
-        self._pools: dict[str, ThreadPoolExecutor] = {}
-        self._running: dict[str, list[Future[int]]] = {}
-        self._wake = threading.Event()
-        self._beaten = -BEAT
+        super().__init__(database, settings, clock, owner)
         self._asked: dict[str, float] = {}
         self._paged: set[str] = set()
-        self._down = False
 
-    def wake(self) -> None:
-        """Start a pass now: an action was just committed."""
-        self._wake.set()
+    def steps(self) -> Sequence[Callable[[], object]]:
+        """Return what one pass does, in order."""
+        return self._send_due, self._page, self._ask_health, self._release, self._confirm
 
     def run_due(self) -> int:
         """Make one pass and wait for its senders; return how many attempts were made."""
@@ -76,29 +59,6 @@ class ActionLoop:
         self._release()
         self._confirm()
         return sum(sender.result() for sender in started)
-
-    def run_forever(self, stop: threading.Event) -> None:
-        """Make passes until ``stop`` is set; a database that is locked or away is waited for, said once."""
-        while not stop.is_set():
-            self._wake.clear()
-            for part in (self._send_due, self._page, self._ask_health, self._release, self._confirm, self._beat):
-                self._guarded(part)
-            self._wake.wait(PERIOD)
-        self.close()
-
-    def close(self) -> None:
-        """End the senders; what they hold is sent again by another loop when its lease ends."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
-        self._pools.clear()
-
-    def _guarded(self, part: Callable[[], object]) -> None:
-        try:
-            part()
-        except DatabaseUnavailableError as error:
-            self._say_down(error)
-        except Exception:  # noqa: BLE001 - the loop that rolls back must outlive every surprise
-            _log.exception("A pass of the action loop failed; the next one tries again")
 
     def _send_due(self) -> list[Future[int]]:
         with self._database.read() as connection:
@@ -176,36 +136,3 @@ class ActionLoop:
             with self._database.begin() as connection:
                 confirm(connection, self._settings, self._clock)
                 close_quiet(connection, self._clock)
-
-    def _beat(self) -> None:
-        real = self._clock.real()
-        if not 0 <= real - self._beaten < BEAT:
-            row = {"part": "actions", "real_at": real, "at": self._clock.now(), "note": self._owner}
-            with self._database.begin() as connection:
-                upsert(connection, heartbeats, [row])
-            self._beaten = real
-            self._down = False  # it takes writes again
-
-    def _free(self, lane: str, wanted: int, most: int = SENDERS) -> int:
-        self._running[lane] = [future for future in self._running.get(lane, []) if not future.done()]
-        return max(0, min(wanted, most - len(self._running[lane])))
-
-    def _start(self, lane: str, work: Callable[..., int], *arguments: str) -> Future[int]:
-        if lane not in self._pools:
-            self._pools[lane] = ThreadPoolExecutor(SENDERS, thread_name_prefix=f"action {lane}")
-        future = self._pools[lane].submit(work, *arguments)
-        future.add_done_callback(self._ended)
-        self._running[lane].append(future)
-        return future
-
-    def _ended(self, future: Future[int]) -> None:
-        error = None if future.cancelled() else future.exception()
-        if isinstance(error, DatabaseUnavailableError):
-            self._say_down(error)
-        elif error is not None:
-            _log.error("An attempt failed; it is made again when its lease ends", exc_info=error)
-
-    def _say_down(self, error: DatabaseUnavailableError) -> None:
-        if not self._down:
-            _log.warning("The database does not answer; actions wait until it does: %s", error)
-        self._down = True

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, case, func, or_, select, update
-from sqlalchemy.sql.selectable import NamedFromClause
+from sqlalchemy import Connection, Row, func, or_, select, update
 
 from monitor import events
 from monitor.clock import Clock
 from monitor.hooks import Acknowledgement, Answer
+from monitor.queued import FAR, SCHEDULE, STILL, Queue, afresh, delay
 from monitor.store.tables import actions
 from runbooks.actions import ActionEvent, ActionState, accepting, step
 
-SCHEDULE = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds before each attempt; afterwards EVERY, for ever
-EVERY = 60.0
-JITTER = 0.2
 PAGE_AFTER = 30.0
-MARGIN = 10.0  # real seconds that a lease outlives the hook's timeout
-FAR = 300.0  # a due time or lease further ahead than this was written before the machine's clock was set back
 
 
 @dataclass(frozen=True)
@@ -45,57 +39,25 @@ def titled(action: Claim | Row[Any]) -> str:
     return f"The {what} of {action.policy} to {action.to_version}"
 
 
-def delay(attempts: int, identity: str) -> float:
-    """Return the seconds to wait before the next attempt after ``attempts`` failed ones.
-
-    0, 1, 2, 5, 10, 30, 60 s, then every 60 s with 20% jitter. The jitter only shortens, so that a receiver that comes
-    back is reached within 60 s, and it is drawn from the action's id, so that the same action waits the same time.
-
-    >>> [delay(n, "act_1") for n in range(7)], 48.0 <= delay(7, "act_1") <= 60.0
-    ([0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0], True)
-    """
-    if attempts < len(SCHEDULE):
-        return SCHEDULE[attempts]
-    draw = int.from_bytes(hashlib.sha256(f"{identity}:{attempts}".encode()).digest()[:8]) / 2**64
-    return EVERY * (1.0 - JITTER * draw)
+def _states(event: ActionEvent) -> dict[str, str]:
+    return {old.value: new.value for old, new in accepting(event).items()}
 
 
-def due(now: float, table: Table | NamedFromClause = actions) -> ColumnElement[bool]:
-    """Return the condition of an action that may be sent now and that no worker holds."""
-    c = table.c
-    return and_(
-        c.state.in_(accepting(ActionEvent.CLAIM)),
-        or_(c.real_due <= now, c.real_due > now + FAR),
-        or_(c.real_lease.is_(None), c.real_lease < now, c.real_lease > now + FAR),
-    )
+QUEUE = Queue(actions, "hook", _states(ActionEvent.CLAIM))
 
 
 def due_hooks(connection: Connection, clock: Clock) -> dict[str, int]:
     """Return how many actions are due for each hook."""
-    counted = select(actions.c.hook, func.count().label("number")).where(due(clock.real())).group_by(actions.c.hook)
-    return {row.hook: row.number for row in connection.execute(counted)}
+    return QUEUE.lanes(connection, clock)
 
 
 def claim(connection: Connection, clock: Clock, hook: str, timeout: float) -> Claim | None:
     """Take the hook's oldest due action, or None: one conditional UPDATE decides who has it."""
-    now = clock.real()
-    other = actions.alias()
-    oldest = select(other.c.id).where(due(now, other), other.c.hook == hook).order_by(other.c.real_due, other.c.id)
-    oldest = oldest.limit(1).with_for_update(skip_locked=True)  # PostgreSQL: others take the next one; SQLite: nothing
-    becomes = {old.value: new.value for old, new in accepting(ActionEvent.CLAIM).items()}
-    row = connection.execute(
-        update(actions)
-        .where(actions.c.id == oldest.scalar_subquery(), due(now))
-        .values(
-            state=case(becomes, value=actions.c.state),
-            fence=actions.c.fence + 1,
-            attempts=actions.c.attempts + 1,
-            real_first_attempt=func.coalesce(actions.c.real_first_attempt, now),
-            real_lease=now + min(timeout + MARGIN, FAR),
-        )
-        .returning(*(actions.c[name] for name in Claim.__dataclass_fields__))
-    ).one_or_none()
-    return None if row is None else Claim(**{**row._mapping, "body": row.body.encode()})
+    row = QUEUE.claim(connection, clock, hook, timeout)
+    if row is None:
+        return None
+    taken = {name: row._mapping[name] for name in Claim.__dataclass_fields__}
+    return Claim(**{**taken, "body": row.body.encode()})
 
 
 def mark(connection: Connection, clock: Clock, held: Claim, answer: Answer) -> bool:
@@ -113,8 +75,7 @@ def mark(connection: Connection, clock: Clock, held: Claim, answer: Answer) -> b
         values["last_error"] = _doubt(held, answer.acknowledged)
         values["delivered"] = func.coalesce(actions.c.delivered, now)
         values["real_delivered"] = func.coalesce(actions.c.real_delivered, real)
-    mine = (actions.c.id == held.id, actions.c.fence == held.fence, actions.c.state == held.state)
-    if connection.execute(update(actions).where(*mine).values(**values)).rowcount != 1:
+    if not QUEUE.mark(connection, held, values):
         return False
     if new.value != held.state and (answer.outcome != "retry" or held.attempts == 1):
         body = {"action": held.id, "generation": held.generation, "attempts": held.attempts, "detail": answer.detail}
@@ -157,25 +118,20 @@ def page_undelivered(connection: Connection, clock: Clock, identity: str) -> boo
 
 def replay(connection: Connection, clock: Clock, identity: str, actor: str) -> bool:
     """Send a blocked or dead-lettered action again, with the same id and bytes; False if it is in another state."""
-    fresh: dict[str, Any] = {"attempts": 0, "real_first_attempt": None, "real_due": clock.real(), "real_lease": None}
-    return _by_person(connection, clock, identity, actor=actor, event=ActionEvent.REPLAY, values=fresh)
+    return _by_person(connection, clock, identity, actor=actor, event=ActionEvent.REPLAY, values=afresh(clock))
 
 
 def cancel(connection: Connection, clock: Clock, identity: str, actor: str) -> bool:
     """Stop sending an action; False if it is finished already. The route stays as it is."""
-    still: dict[str, Any] = {"real_due": None, "real_lease": None}
-    return _by_person(connection, clock, identity, actor=actor, event=ActionEvent.CANCEL, values=still)
+    return _by_person(connection, clock, identity, actor=actor, event=ActionEvent.CANCEL, values=STILL)
 
 
 def _by_person(
     connection: Connection, clock: Clock, identity: str, *, actor: str, event: ActionEvent, values: dict[str, Any]
 ) -> bool:
-    becomes = {old.value: new.value for old, new in accepting(event).items()}
-    here = update(actions).where(actions.c.id == identity, actions.c.state.in_(becomes))
-    if event is ActionEvent.REPLAY:
-        here = here.where(actions.c.body != "")  # an action without a version to go to has nothing to send
-    values |= {"state": case(becomes, value=actions.c.state)}
-    row = connection.execute(here.values(**values).returning(actions.c.policy)).one_or_none()
+    # an action without a version to go to has nothing to send
+    more = [actions.c.body != ""] if event is ActionEvent.REPLAY else []
+    row = QUEUE.move(connection, identity, _states(event), values, *more)
     if row is None:
         return False
     kind = events.REPLAYED if event is ActionEvent.REPLAY else "action.cancelled"

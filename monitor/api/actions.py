@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from monitor.acting import by_hand, outbox
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
+from monitor.api.moving import move
 from monitor.api.problems import Problem
 from monitor.clock import stamp
 from monitor.running.scheduler import Scheduler
@@ -82,17 +83,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         return [_shown(item) for item in found if every or item["state"] in (*UNDER_WAY, *STUCK)]
 
     def moved(identity: str, actor: str, key: str | None, name: str, act: Callable[..., bool]) -> JSONResponse:
-        def move() -> tuple[int, dict[str, Any]]:
-            changed = act(connection, parts.clock, identity, f"token:{actor}")
-            found = of_identities(connection, [identity])
-            if not found:
-                raise Problem(404, f"there is no action {identity!r}")
-            if not changed:
-                raise Problem(409, f"{identity} is {found[0]['state']}: it cannot be {name}")
-            return 200, _shown(found[0])
-
-        with parts.database.begin() as connection:
-            answer = once(connection, key, f"{name} {identity}", parts.clock.now(), move)
+        answer = move(scheduler, ("action", identity), f"token:{actor}", key, name, act, of_identities, _shown)
         scheduler.loop.wake()
         return answer
 

@@ -11,7 +11,17 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from monitor import status
-from monitor.api import actions, drift_reports, logs, policies, problems, rollouts, silences
+from monitor.api import (
+    actions,
+    drift_reports,
+    foreign,
+    logs,
+    notifications,
+    policies,
+    problems,
+    rollouts,
+    silences,
+)
 from monitor.api.access import Guard
 from monitor.api.exposition import exposition
 from monitor.running.scheduler import Scheduler
@@ -63,6 +73,8 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
     app.include_router(silences.router(scheduler), prefix="/api/v1")
     app.include_router(actions.router(scheduler), prefix="/api/v1")
     app.include_router(rollouts.router(scheduler), prefix="/api/v1")
+    app.include_router(notifications.router(scheduler), prefix="/api/v1")
+    app.include_router(foreign.router(scheduler), prefix="/api/v1")
     app.include_router(drift_reports.router(scheduler), prefix="/api/v1")
     parts = scheduler.parts
 

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, case, func, select
 
 from monitor.clock import Clock
 from monitor.failures import FAILED
+from monitor.notify import outbox
 from monitor.settings import Settings
-from monitor.store.tables import actions, alerts, heartbeats, policies, quarantine
+from monitor.store.tables import actions, alerts, heartbeats, notifications, policies, quarantine
 from runbooks.actions import ActionState
+from runbooks.messages import MessageState
 
 _OPEN = ("pending", "in_flight", "delivered", "unconfirmed")
 _FUTURE = 60.0  # a sign of life from further ahead was given before the machine's clock was set back
@@ -50,6 +52,7 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
     gauge("outbox_depth", "Actions that are not finished").set(count)
     gauge("outbox_oldest_seconds", "Age of the oldest unfinished action").set(clock.real() - oldest if oldest else 0)
     _deliveries(connection, settings, gauge)
+    _messages(connection, settings, clock, gauge)
     firing = gauge("alerts_firing", "Alerts that fire, by severity", "policy", "severity")
     by = (alerts.c.policy, alerts.c.severity)
     for policy, severity, number in connection.execute(
@@ -100,6 +103,25 @@ def _deliveries(connection: Connection, settings: Settings, gauge: Callable[...,
     attempts = gauge("delivery_attempts", "Attempts to deliver the actions that are stored", "hook")
     for hook, number in tried.items():
         attempts.labels(hook).set(number)
+
+
+def _messages(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Count the messages to people by channel and state, and tell how long the oldest one has waited."""
+    c = notifications.c
+    counted = dict.fromkeys(((channel, state.value) for channel in settings.notify for state in MessageState), 0)
+    for row in connection.execute(
+        select(c.channel, c.state, func.count().label("number")).group_by(c.channel, c.state)
+    ):
+        labels = row.channel if row.channel in settings.notify else GONE, row.state
+        counted[labels] = counted.get(labels, 0) + row.number
+    told = gauge("notifications", "Messages to people by channel and state", "channel", "state")
+    for labels, number in counted.items():
+        told.labels(*labels).set(number)
+    oldest = connection.execute(select(func.min(c.real_requested)).where(outbox.waiting())).scalar_one()
+    text = "Age of the oldest message that nobody has been told yet"
+    gauge("notifications_oldest_seconds", text).set(0 if oldest is None else max(0.0, clock.real() - oldest))
+    dead = connection.execute(select(func.count()).where(outbox.troubled())).scalar_one()
+    gauge("notifications_dead_letters", "Messages that could not be delivered; tests and drills aside").set(dead)
 
 
 def _quarantined(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:

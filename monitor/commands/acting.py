@@ -101,12 +101,25 @@ def cancel(identity: Identity, config: Config = CONFIG, as_json: Json = False) -
 def _move(act: Callable[..., bool], identity: str, config: Config, as_json: bool, done: str) -> int:
     from monitor.views.acting import of_identities
 
+    return move(act, of_identities, identity, config, as_json, done, "action; `checkrein action list --all`")
+
+
+def move(
+    act: Callable[..., bool],
+    look: Callable[..., list[dict[str, Any]]],
+    identity: str,
+    config: Config,
+    as_json: bool,
+    done: str,
+    what: str,
+) -> int:
+    """Move one row because a person asked, and say what came of it; ``what`` names it and where to find others."""
     parts = open_parts(config)
     with parts.database.begin() as connection:
         moved = act(connection, parts.clock, identity, "cli")
-        found = of_identities(connection, [identity])
+        found = look(connection, [identity])
     state = found[0]["state"] if found else None
-    sentence = f"{identity} {done}." if moved else f"{identity}: there is no such action; `checkrein action list --all`"
+    sentence = f"{identity} {done}." if moved else f"{identity}: there is no such {what}"
     if not moved and state:
         sentence = f"{identity} is {state}, and nothing was changed."
     emit({"id": identity, "changed": moved, "state": state}, as_json, sentence)

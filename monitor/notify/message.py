@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from monitor.clock import Clock
 from monitor.events import canonical
@@ -39,6 +40,8 @@ class Message:
         Made by a drill: it goes to the drill's own recipients and says so.
     details
         More fields for machines.
+    at, started
+        When it was queued, and when the first message of its trouble was, in event time; ``enqueue`` fills them in.
     """
 
     kind: Kind
@@ -52,6 +55,18 @@ class Message:
     link: str = ""
     drill: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    at: float = 0.0
+    started: float = 0.0
+
+
+def parsed(body: str) -> Message:
+    """Return the message of a notification's body; what a newer version wrote beside it is left out.
+
+    >>> parsed('{"kind": "test", "policy": "", "severity": "info", "title": "T", "text": "t", "dedup": "d"}').kind
+    'test'
+    """
+    told = json.loads(body)
+    return Message(**{name: told[name] for name in Message.__dataclass_fields__ if name in told})
 
 
 def enqueue(connection: Connection, clock: Clock, channels: Iterable[str], message: Message) -> tuple[str, ...]:
@@ -66,14 +81,17 @@ def enqueue(connection: Connection, clock: Clock, channels: Iterable[str], messa
     message
         What is said.
     """
-    rows = [_row(clock, channel, message) for channel in dict.fromkeys(channels)]
+    rows = [_row(connection, clock, channel, message) for channel in dict.fromkeys(channels)]
     if rows:
         connection.execute(insert(notifications), rows)
     return tuple(row["id"] for row in rows)
 
 
-def _row(clock: Clock, channel: str, message: Message) -> dict[str, Any]:
-    real = clock.real()
+def _row(connection: Connection, clock: Clock, channel: str, message: Message) -> dict[str, Any]:
+    c, now, real = notifications.c, clock.now(), clock.real()
+    before = select(func.count(), func.max(c.place), func.min(c.requested))
+    count, last, first = connection.execute(before.where(c.channel == channel, c.dedup == message.dedup)).one()
+    told = replace(message, at=now, started=first if count else now)
     return {
         "id": f"ntf_{uuid.uuid4().hex}",
         "channel": channel,
@@ -82,11 +100,13 @@ def _row(clock: Clock, channel: str, message: Message) -> dict[str, Any]:
         "kind": message.kind,
         "dedup": message.dedup,
         "drill": message.drill,
-        "body": canonical({**vars(message), "details": dict(message.details)}),
+        "body": canonical({**vars(told), "details": dict(told.details)}),
         "state": "pending",
-        "requested": clock.now(),
+        "requested": now,
         "real_requested": real,
+        "place": last + 1 if count else 0,
         "attempts": 0,
+        "reached": "[]",
         "fence": 0,
         "real_due": real,
     }

@@ -7,17 +7,18 @@ from sqlalchemy import delete
 from monitor.bucketing import buckets
 from monitor.landing import rewards
 from monitor.running import slots
-from monitor.store.tables import idempotency, traffic
+from monitor.store.tables import foreign_alerts, idempotency, traffic
 from monitor.tick import Parts
 
 _TRAFFIC_KEPT = 86400.0
 _ANSWERS_KEPT = 7 * 86400.0
+_FOREIGN_KEPT = 35 * 86400.0  # since it was last heard of: an Alertmanager repeats what fires
 _REWARDS_WAIT = 7 * 86400.0  # longer than the horizon: late decisions may still come
 _COMPACT_AFTER = 2 * 3600.0
 
 
 def run(parts: Parts) -> None:
-    """Drop old minute buckets, traffic counts, finished slots and stored answers; compact closed hours of the lake.
+    """Drop what is old: minute buckets, traffic, slots, answers, alerts from elsewhere; compact closed hours.
 
     Minute buckets inside a frozen baseline's span are never dropped: every judgement since leads back to them.
     """
@@ -29,6 +30,7 @@ def run(parts: Parts) -> None:
             rewards.expire(connection, policy, now - waited, now)
         connection.execute(delete(traffic).where(traffic.c.start < now - _TRAFFIC_KEPT))
         connection.execute(delete(idempotency).where(idempotency.c.created < now - _ANSWERS_KEPT))
+        connection.execute(delete(foreign_alerts).where(foreign_alerts.c.last_seen < now - _FOREIGN_KEPT))
         slots.forget(connection, parts.clock)
     for policy in parts.settings.policy:
         parts.landing.compact(policy, now - _COMPACT_AFTER)

@@ -28,6 +28,7 @@ from monitor.drift_report import job as drift_report
 from monitor.failures import FAILED, worked, works_again
 from monitor.judging.single_events import pending
 from monitor.live import estimates
+from monitor.notify.loop import NotificationLoop
 from monitor.rollouts import progress as rolling
 from monitor.rollouts.hold import Watch
 from monitor.running import retention, slots
@@ -61,7 +62,7 @@ SELF_TOLD = {"judge", "watchdog", *HOURLY, *UPKEEP}  # say when they worked: whe
 
 
 class Scheduler:
-    """Runs passes, single events and the action loop until told to stop.
+    """Runs passes, single events and the loops that send until told to stop.
 
     Parameters
     ----------
@@ -76,6 +77,7 @@ class Scheduler:
         self.owner = owner
         self.loop = ActionLoop(parts.database, parts.settings, parts.clock, owner)
         self.watch = Watch()
+        self.telling = NotificationLoop(parts.database, parts.settings, parts.clock, owner)
         self.stopping = threading.Event()
         self.draining = threading.Event()  # the server is about to stop: long polls answer now
         self.landed = threading.Event()
@@ -86,10 +88,10 @@ class Scheduler:
         self._works: set[str] = set()  # since they failed; at the start nobody knows
 
     def start(self) -> None:
-        """Start the beat, the event loop, the action loop and the watchdog."""
+        """Start the beat, the event loop, the loops that send and the watchdog."""
         self._beat = self._new_beat()
-        self._keep("events", self._events_forever)
-        self._keep("actions", lambda: self.loop.run_forever(self.stopping))
+        for name, target in self._loops().items():
+            self._keep(name, target)
         watchdog = threading.Thread(target=self._watch_forever, name="watchdog", daemon=True)
         self._threads["watchdog"] = watchdog
         watchdog.start()
@@ -99,6 +101,7 @@ class Scheduler:
         self.stopping.set()
         self.landed.set()
         self.loop.wake()
+        self.telling.wake()
         if "watchdog" in self._threads:  # first: it would start again what ends here
             self._threads["watchdog"].join(timeout=STOP_WITHIN)
         if self._beat is not None and self._beat.running:
@@ -257,8 +260,12 @@ class Scheduler:
             if policy in self.parts.settings.policy and tick_events(self.parts, policy):
                 self.loop.wake()
 
+    def _loops(self) -> dict[str, Callable[[], None]]:
+        sending = {loop.part: functools.partial(loop.run_forever, self.stopping) for loop in (self.loop, self.telling)}
+        return {"events": self._events_forever, **sending}
+
     def _watch_forever(self) -> None:
-        targets = {"events": self._events_forever, "actions": lambda: self.loop.run_forever(self.stopping)}
+        targets = self._loops()
         for count in itertools.count():
             if self.stopping.wait(WATCH_PAUSE):
                 return

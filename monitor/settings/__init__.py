@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -13,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from monitor.settings.model import ConfigurationError, Table, nearest, read
+from monitor.settings.notify import Notify
 from monitor.settings.policy import Candidate, Confirmation, Constraint, FalseRollbacks, Policy, Source, Store
 from monitor.settings.rules import Hook, Trigger
 
@@ -23,6 +25,7 @@ __all__ = [
     "Constraint",
     "FalseRollbacks",
     "Hook",
+    "Notify",
     "Policy",
     "Settings",
     "Source",
@@ -43,6 +46,7 @@ class Settings(Table):
     policy: dict[str, Policy] = Field(default_factory=dict)
     trigger: dict[str, Trigger] = Field(default_factory=dict)
     hook: dict[str, Hook] = Field(default_factory=dict)
+    notify: dict[str, Notify] = Field(default_factory=dict)
     base: Path = Field(Path(), exclude=True, description="Directory of the file; not a key of it.")
 
     def triggers(self, policy: str) -> dict[str, Trigger]:
@@ -127,7 +131,19 @@ def parse(data: Mapping[str, Any], base: Path = Path()) -> Settings:
                 f" an address there: no slash, not empty, not one or two dots"
             )
         settings.triggers(policy)
+    _reachable(settings)
     return settings
+
+
+def _reachable(settings: Settings) -> None:
+    """Refuse a channel that nobody could test, or that a misspelt name keeps a policy's pages from."""
+    for name, channel in settings.notify.items():
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+            raise ConfigurationError(f"notify.{name!r}: name it with at most 64 letters, digits, _ and -")
+        for policy in channel.policies:
+            if policy not in settings.policy:
+                near = nearest(policy, settings.policy)
+                raise ConfigurationError(f"notify.{name}.policies: there is no policy {policy!r}{near}")
 
 
 def json_schema() -> str:

@@ -22,7 +22,7 @@ from monitor.store.tables.logs import (
 from monitor.store.tables.reports import drift_reports
 from monitor.store.tables.rolling import rollout_approvals, rollouts
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
-from monitor.store.tables.telling import notices, notifications, silences
+from monitor.store.tables.telling import foreign_alerts, notices, notifications, silences
 
 __all__ = [
     "actions",
@@ -38,6 +38,7 @@ __all__ = [
     "estimates",
     "events",
     "explanations",
+    "foreign_alerts",
     "heartbeats",
     "idempotency",
     "incidents",

@@ -49,12 +49,34 @@ notifications = table(
     Column("state", String, nullable=False, index=True),  # pending | in_flight | delivered | dead_letter | cancelled
     Column("requested", Float, nullable=False),
     Column("real_requested", Float, nullable=False),
+    Column("place", Integer, nullable=False),  # order among the channel's messages of one trouble
     Column("attempts", Integer, nullable=False, default=0),
+    Column("real_first_attempt", Float),
     Column("real_due", Float),  # when it may be tried next; NULL = nothing to do
     Column("real_lease", Float),  # until when a worker owns it
     Column("fence", BigInteger, nullable=False, default=0),
     Column("real_delivered", Float),
     Column("last_error", Text),
+    Column("reached", Text, nullable=False),  # JSON list of the channel's receivers that have it
+    Index("notifications_by_trouble", "channel", "dedup", "place"),
     Index("notifications_by_policy", "policy", "real_requested"),
     Index("notifications_by_incident", "incident"),
+)
+
+# What another Alertmanager told us: one row a firing of one of its alerts. Shown beside ours, judged by nobody.
+foreign_alerts = table(
+    "foreign_alerts",
+    Column("fingerprint", String, primary_key=True),
+    Column("starts", Float, primary_key=True),
+    Column("status", String, nullable=False),  # firing | resolved; never back
+    Column("ends", Float),
+    Column("policy", String, nullable=False),  # "" = its labels name none of ours
+    Column("name", String, nullable=False),
+    Column("labels", Text, nullable=False),  # JSON
+    Column("annotations", Text, nullable=False),  # JSON
+    Column("generator_url", Text, nullable=False),
+    Column("receiver", String, nullable=False),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Index("foreign_alerts_by_policy", "policy", "status"),
 )

@@ -12,6 +12,25 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     op.create_table(
+        "foreign_alerts",
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("starts", sa.Float(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("ends", sa.Float(), nullable=True),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("annotations", sa.Text(), nullable=False),
+        sa.Column("generator_url", sa.Text(), nullable=False),
+        sa.Column("receiver", sa.String(), nullable=False),
+        sa.Column("first_seen", sa.Float(), nullable=False),
+        sa.Column("last_seen", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", "starts"),
+    )
+    with op.batch_alter_table("foreign_alerts", schema=None) as batch_op:
+        batch_op.create_index("foreign_alerts_by_policy", ["policy", "status"], unique=False)
+
+    op.create_table(
         "notifications",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
@@ -24,18 +43,22 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("requested", sa.Float(), nullable=False),
         sa.Column("real_requested", sa.Float(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("real_first_attempt", sa.Float(), nullable=True),
         sa.Column("real_due", sa.Float(), nullable=True),
         sa.Column("real_lease", sa.Float(), nullable=True),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("real_delivered", sa.Float(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("reached", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_notifications_state"), ["state"], unique=False)
         batch_op.create_index("notifications_by_incident", ["incident"], unique=False)
         batch_op.create_index("notifications_by_policy", ["policy", "real_requested"], unique=False)
+        batch_op.create_index("notifications_by_trouble", ["channel", "dedup", "place"], unique=False)
 
     op.create_table(
         "rollout_approvals",
