@@ -17,6 +17,7 @@ from monitor.commands import (
     looking,
     replaying,
     reporting,
+    reviewing,
     running,
     silencing,
     starting,
@@ -36,6 +37,7 @@ app.add_typer(acting.action_app, name="action")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
 app.add_typer(reporting.report_app, name="report")
+app.add_typer(reviewing.review_app, name="review")
 app.add_typer(silencing.silence_app, name="silence")
 baseline_app.command("freeze")(logs.freeze)
 for _command in (

@@ -44,6 +44,8 @@ def report(found: dict[str, Any]) -> str:
     lines += [f"  {one['candidate']}: {one['sentence']}" for one in found["candidates"]]
     for row in found["quarantined"]:
         lines.append(f"  ! {row['rows']} rows quarantined, {row['field']}: {row['reason']}")
+    if found["reviews"]["finding"]:
+        lines.append(f"  ▲ {found['reviews']['finding']}")
     job = f"judge:{found['policy']}"
     if job in found["stale"]:
         seconds = found["stale"][job]

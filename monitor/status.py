@@ -15,6 +15,7 @@ from monitor.clock import Clock, stamp
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
+from monitor.review import told
 from monitor.settings import Settings
 from monitor.store.tables import (
     actions,
@@ -85,6 +86,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             for item in connection.execute(select(heartbeats))
         },
         "stale": stale,
+        "reviews": told.queue(connection, settings, clock, policy),
     }
 
 

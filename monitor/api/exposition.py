@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import Connection, case, func, select
 
 from monitor.clock import Clock
+from monitor.review import told
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, heartbeats, policies, quarantine
 from runbooks.actions import ActionState
@@ -57,6 +58,7 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
     ):
         firing.labels(policy, severity).set(number)
     _quarantined(connection, settings, gauge)
+    _reviews(connection, settings, clock, gauge)
     return generate_latest(registry).decode()
 
 
@@ -100,6 +102,18 @@ def _deliveries(connection: Connection, settings: Settings, gauge: Callable[...,
     attempts = gauge("delivery_attempts", "Attempts to deliver the actions that are stored", "hook")
     for hook, number in tried.items():
         attempts.labels(hook).set(number)
+
+
+def _reviews(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Tell how many shadow disagreements wait for people, how long the oldest has, and the open exploits."""
+    waiting = gauge("reviews_open", "Shadow disagreements that wait for reviewers", "policy")
+    oldest = gauge("reviews_oldest_seconds", "Age of the oldest one that waits; 0: none does", "policy")
+    exploits = gauge("reviews_exploits", "Open exploits that reviewers found", "policy")
+    for policy in settings.policy:
+        found = told.queue(connection, settings, clock, policy)
+        waiting.labels(policy).set(found["open"])
+        oldest.labels(policy).set(found["oldest_s"] or 0)
+        exploits.labels(policy).set(found["exploits"])
 
 
 def _quarantined(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:

@@ -29,7 +29,8 @@ def status(
         at = (connection, parts.settings, parts.clock)
         found = [{**read.of(*at, name), "candidates": compared(*at, name)["candidates"]} for name in names]
     emit(found, as_json, "\n".join(report(item) for item in found) or "no policy is configured")
-    return NO if any(read.RANK[item["state"]] > read.RANK["warning"] for item in found) else DONE
+    asks = (read.RANK[item["state"]] > read.RANK["warning"] or item["reviews"]["finding"] for item in found)
+    return NO if any(asks) else DONE
 
 
 def why(

@@ -11,6 +11,7 @@ from monitor.settings.checklist import Checklist
 from monitor.settings.maintenance import Maintenance
 from monitor.settings.measuring import Measuring
 from monitor.settings.model import Table
+from monitor.settings.review import Review
 from monitor.units import Duration, seconds
 
 
@@ -107,6 +108,7 @@ class Policy(Table):
     confirm: Confirmation = Confirmation()
     checklist: Checklist = Checklist()
     metrics: Measuring = Measuring()
+    review: Review = Review()
     maintenance: dict[str, Maintenance] = Field(default_factory=dict)
     limit_per_day: int = Field(3, ge=0, description="Automatic rollbacks a day; what is over it becomes a page.")
 

@@ -11,6 +11,7 @@ from runbooks.checklist import (
     artifact,
     better,
     cost,
+    disagreement,
     diversity,
     drift,
     firings,
@@ -20,6 +21,7 @@ from runbooks.checklist import (
     return_path,
     reward_shape,
     segments,
+    shadow_review,
 )
 from runbooks.checklist.evaluator import Evaluator
 from runbooks.checklist.facts import Facts
@@ -49,6 +51,8 @@ EVALUATORS: dict[str, Evaluator] = {
     "OFF-09": Evaluator(latency.evaluate, needs=("latency_ms",), reads=("lake",)),
     "GOV-01": Evaluator(artifact.evaluate, needs=("artifact_sha256",), reads=("lake", "actions")),
     "GOV-05": Evaluator(intact.evaluate, needs=("decision_id",), reads=("lake",), whole_log=True),
+    "SHD-02": Evaluator(disagreement.evaluate, needs=(), reads=("reviews", "summaries")),
+    "SHD-03": Evaluator(shadow_review.evaluate, needs=(), reads=("reviews",)),
     "ROL-05": Evaluator(return_path.evaluate, needs=(), reads=("actions",)),
     "RBK-01": Evaluator(armed.evaluate, needs=("reward",), reads=_REPLAYED),
     "RBK-02": Evaluator(armed.evaluate, needs=("cost.*",), reads=_REPLAYED),

@@ -20,6 +20,7 @@ from monitor.store.tables.logs import (
     watermarks,
 )
 from monitor.store.tables.reports import drift_reports
+from monitor.store.tables.reviewing import review_days, review_verdicts, reviews
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
 from monitor.store.tables.telling import notices, notifications, silences
 
@@ -47,6 +48,9 @@ __all__ = [
     "policies",
     "promotions",
     "quarantine",
+    "review_days",
+    "review_verdicts",
+    "reviews",
     "routes",
     "silences",
     "single_events",
