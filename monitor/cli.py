@@ -19,6 +19,7 @@ from monitor.commands import (
     notifying,
     replaying,
     reporting,
+    reviewing,
     rolling,
     running,
     silencing,
@@ -39,6 +40,7 @@ app.add_typer(acting.action_app, name="action")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
 app.add_typer(reporting.report_app, name="report")
+app.add_typer(reviewing.review_app, name="review")
 app.add_typer(rolling.rollout_app, name="rollout")
 app.add_typer(identifying.token_app, name="token")
 app.add_typer(notifying.notify_app, name="notify")

@@ -52,6 +52,8 @@ def report(found: dict[str, Any]) -> str:
         lines.append(f"  ! {row['rows']} rows quarantined, {row['field']}: {row['reason']}")
     for item in found["failing"]:
         lines.append(f"  ! {item['job']} failed {_age(item['age_s'])} ago and is tried again: {item['why']}")
+    if found["reviews"]["finding"]:
+        lines.append(f"  ▲ {found['reviews']['finding']}")
     job = f"judge:{found['policy']}"
     if job in found["stale"]:
         seconds = found["stale"][job]

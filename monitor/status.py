@@ -16,6 +16,7 @@ from monitor.failures import FAILED, failing
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
+from monitor.review import told
 from monitor.settings import Settings
 from monitor.store.tables import (
     actions,
@@ -95,6 +96,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
         },
         "failing": failing(connection, clock, policy),
         "stale": stale,
+        "reviews": told.queue(connection, settings, clock, policy),
     }
 
 

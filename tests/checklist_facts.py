@@ -21,6 +21,7 @@ from runbooks.checklist.facts import (
     TriggerFact,
     Watched,
 )
+from runbooks.checklist.review_facts import Planted, Reviewed, ShadowDay
 from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth
 from runbooks.checklist.stage_facts import Stage
 
@@ -59,6 +60,12 @@ STAGE = Stage(
 )  # fmt: skip
 
 
+REVIEWED = Reviewed(
+    days=(ShadowDay(20_250, 9_000, 9_000, 1_800, 90), ShadowDay(20_251, 9_000, 9_000, 1_890, 95)),
+    queued=40, decided=38, items=38, alpha=0.8, planted=Planted(12.0, 1.0),
+)  # fmt: skip
+
+
 def pair(measure: str = "reward", now: float = 1.0, today: float = 1.0, n: int = 5000) -> SegmentPair:
     return SegmentPair("site=north", measure, measure == "reward", Sample(n, now, 1.0), Sample(n, today, 1.0))
 
@@ -92,7 +99,7 @@ def healthy(**changes: Any) -> Facts:
         reward=Shape(400_000, 0.0, 1.0, QUANTILES, -2.0), reward_baseline=Shape(400_000, 0.0, 1.0, QUANTILES, -2.0),
         drift=(FeatureDrift("load", "ok", 0.01, 900), FeatureDrift("hour", "ok", 0.03, 900)),
         diversity=Diversity(400_000, 0.8, 0.5, 0.8, 0.5), segments=(pair(), pair("violations", 0.1, 0.1)),
-        concurrent=True, stage=STAGE,
+        concurrent=True, stage=STAGE, reviewed=REVIEWED,
     )  # fmt: skip
     return replace(facts, **changes)
 

@@ -18,10 +18,12 @@ from runbooks.checklist.facts import (
     Return,
     Watched,
 )
+from runbooks.checklist.review_facts import Planted, ShadowDay
 from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth, Shown, Tail
-from tests.checklist_facts import DAY, HASH, NOW, OTHER, TRIGGERS, answer, healthy, pair
+from tests.checklist_facts import DAY, HASH, NOW, OTHER, REVIEWED, TRIGGERS, answer, healthy, pair
 
 GOOD = healthy()
+GOOD_DAYS = REVIEWED.days
 FAIL, FEW = State.FAIL, State.INSUFFICIENT
 
 
@@ -56,6 +58,10 @@ def back(**changes: Any) -> dict[str, Any]:
 def fired(**changes: Any) -> dict[str, Any]:
     assert GOOD.firings
     return {"firings": (*GOOD.firings, replace(GOOD.firings[0], **changes))}
+
+
+def reviewed(**changes: Any) -> dict[str, Any]:
+    return {"reviewed": replace(REVIEWED, **changes)}
 
 
 def seen(*pages: Shown) -> Artifacts:
@@ -104,6 +110,22 @@ CASES: list[tuple[str, State, str, dict[str, Any]]] = [
     ("ROL-05", FEW, "none is confirmed", back(state="unconfirmed", confirmed=None)),
     ("ROL-05", FEW, "none was tried", back(to_version="v6")),
     ("ROL-05", FEW, "days old", back(confirmed=NOW - 31 * DAY)),
+    ("SHD-02", FEW, "has a live action beside it", {"reviewed": None}),
+    ("SHD-02", FEW, "are asked for", reviewed(days=GOOD_DAYS[:1])),
+    ("SHD-02", FEW, "Fewer than two days", reviewed(days=(ShadowDay(1, 20_000, 20_000, 10, 1),))),
+    ("SHD-02", FAIL, "Not stable", reviewed(days=(GOOD_DAYS[0], replace(GOOD_DAYS[1], differing=4_000)))),
+    ("SHD-02", FEW, "not above 0", {"candidate": one(GOOD.candidate, difference_low=-0.1)}),
+    ("SHD-02", FEW, "is not known", {"candidate": None}),
+    ("SHD-02", State.NOT_APPLICABLE, "not incumbent", {"context": {**GOOD.context, "incumbent": True}}),
+    ("SHD-03", FEW, "nothing could be reviewed", {"reviewed": None}),
+    ("SHD-03", FAIL, "1 open exploits", reviewed(exploits=1, planted=None)),
+    ("SHD-03", FEW, "No case was planted", reviewed(planted=None)),
+    ("SHD-03", FEW, "No case was planted", reviewed(planted=Planted(12.0, 31.0))),
+    ("SHD-03", FAIL, "300 s are allowed", reviewed(planted=Planted(301.0, 1.0))),
+    ("SHD-03", FEW, "longer than was agreed", reviewed(overdue=1)),
+    ("SHD-03", FEW, "20 are asked for", reviewed(decided=19)),
+    ("SHD-03", FEW, "agreement", reviewed(alpha=0.6)),
+    ("SHD-03", State.PASS, "are decided", reviewed(alpha=None, unanimous=True, queued=3, decided=3)),
     ("RBK-01", FAIL, "is on", armed(0, enabled=False)),
     ("RBK-01", FAIL, "is on", armed(0, severity="warn")),
     ("RBK-01", FAIL, "no sign of life", armed(0, alive=False)),

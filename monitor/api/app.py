@@ -19,6 +19,7 @@ from monitor.api import (
     notifications,
     policies,
     problems,
+    reviews,
     rollouts,
     silences,
 )
@@ -71,6 +72,7 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
     app.include_router(logs.router(scheduler), prefix="/api/v1")
     app.include_router(policies.router(scheduler), prefix="/api/v1")
     app.include_router(silences.router(scheduler), prefix="/api/v1")
+    app.include_router(reviews.router(scheduler), prefix="/api/v1")
     app.include_router(actions.router(scheduler), prefix="/api/v1")
     app.include_router(rollouts.router(scheduler), prefix="/api/v1")
     app.include_router(notifications.router(scheduler), prefix="/api/v1")

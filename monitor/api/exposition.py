@@ -12,6 +12,7 @@ from sqlalchemy import Connection, case, func, select
 from monitor.clock import Clock
 from monitor.failures import FAILED
 from monitor.notify import outbox
+from monitor.review import told
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, heartbeats, notifications, policies, quarantine
 from runbooks.actions import ActionState
@@ -60,6 +61,7 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
     ):
         firing.labels(policy, severity).set(number)
     _quarantined(connection, settings, gauge)
+    _reviews(connection, settings, clock, gauge)
     return generate_latest(registry).decode()
 
 
@@ -122,6 +124,18 @@ def _messages(connection: Connection, settings: Settings, clock: Clock, gauge: C
     gauge("notifications_oldest_seconds", text).set(0 if oldest is None else max(0.0, clock.real() - oldest))
     dead = connection.execute(select(func.count()).where(outbox.troubled())).scalar_one()
     gauge("notifications_dead_letters", "Messages that could not be delivered; tests and drills aside").set(dead)
+
+
+def _reviews(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Tell how many shadow disagreements wait for people, how long the oldest has, and the open exploits."""
+    waiting = gauge("reviews_open", "Shadow disagreements that wait for reviewers", "policy")
+    oldest = gauge("reviews_oldest_seconds", "Age of the oldest one that waits; 0: none does", "policy")
+    exploits = gauge("reviews_exploits", "Open exploits that reviewers found", "policy")
+    for policy in settings.policy:
+        found = told.queue(connection, settings, clock, policy)
+        waiting.labels(policy).set(found["open"])
+        oldest.labels(policy).set(found["oldest_s"] or 0)
+        exploits.labels(policy).set(found["exploits"])
 
 
 def _quarantined(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from monitor.bucketing import plans
-from monitor.checklists import acted, beside, logged, replayed, segmented, summed, watching
+from monitor.checklists import acted, beside, logged, replayed, segmented, shadowed, summed, watching
 from monitor.checklists.span import SPAN, Span
 from monitor.judging.windows import newest_baseline
 from monitor.settings import Settings
@@ -42,6 +42,7 @@ def gather(
         watching.gather(connection, span, parts.clock),
         acted.gather(connection, span),
         beside.gather(connection, span),
+        shadowed.gather(connection, span, parts.clock),
     ):
         datasets |= found.pop("datasets", {})
         fields |= found

@@ -30,8 +30,11 @@ def status(
         at = (connection, parts.settings, parts.clock)
         found = [{**read.of(*at, name), "candidates": compared(*at, name)["candidates"]} for name in names]
     emit(found, as_json, "\n".join(report(item) for item in found) or "no policy is configured")
-    needed = (read.RANK[item["state"]] > read.RANK["warning"] or item["telling"]["findings"] for item in found)
-    return NO if any(needed) else DONE
+    asks = (
+        read.RANK[item["state"]] > read.RANK["warning"] or item["telling"]["findings"] or item["reviews"]["finding"]
+        for item in found
+    )
+    return NO if any(asks) else DONE
 
 
 def why(

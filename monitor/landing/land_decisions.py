@@ -16,6 +16,7 @@ from monitor.landing.recount import mark_late
 from monitor.landing.snapshot import Mark, Snapshot
 from monitor.log_store.arrow import micros
 from monitor.log_store.lake import HOUR
+from monitor.review import arriving
 from monitor.summaries import summarise
 from monitor.validate import Accepted, Reject
 
@@ -62,6 +63,7 @@ def land(tools: Tools, policy: str, accepted: Accepted, origin: str, mark: Mark 
         wait(writing)  # no writer outlives the try
     files = finished(writing)
     single = arrivals.single(policy, new, before.plan, now)
+    disagreements = arriving.found(policy, new, before.plan, tools.settings.policy[policy].review)
     window = tools.settings.policy[policy].confirm.window
     last = float(micros(new, "ts").max()) / MICROS if new.num_rows else None
     with tools.database.begin() as connection:
@@ -73,6 +75,7 @@ def land(tools: Tools, policy: str, accepted: Accepted, origin: str, mark: Mark 
             raise OtherPlanError from error
         arrivals.count_traffic(connection, policy, new, window, now)
         arrivals.put_single(connection, single)
+        arriving.put(connection, tools.settings, policy, disagreements, now)
         arrivals.put_rejects(connection, policy, origin, rejects, now)
         arrivals.put_rejects(connection, policy, "waiting rewards", refused, now)
         rewards.release(connection, policy, gone)

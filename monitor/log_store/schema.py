@@ -24,6 +24,7 @@ FIXED: dict[str, pa.DataType] = {
     "action_probs": PROBABILITIES,
     "q_value": pa.float64(),
     "q_std": pa.float64(),
+    "incumbent_q_value": pa.float64(),
     "log_ratio_ref": pa.float64(),
     "shield": pa.string(),
     "fallback": pa.string(),

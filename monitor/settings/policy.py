@@ -12,6 +12,7 @@ from monitor.settings.comparing import Comparing
 from monitor.settings.maintenance import Maintenance
 from monitor.settings.measuring import Measuring
 from monitor.settings.model import Table
+from monitor.settings.review import Review
 from monitor.settings.rollout import Rollout
 from monitor.units import Duration, seconds
 
@@ -111,6 +112,7 @@ class Policy(Table):
     comparison: Comparing = Comparing()
     rollout: Rollout = Rollout()
     metrics: Measuring = Measuring()
+    review: Review = Review()
     maintenance: dict[str, Maintenance] = Field(default_factory=dict)
     cooldown: Duration = Field(
         600.0, description="Time after an automatic rollback in which the next one waits; hard limits never wait."

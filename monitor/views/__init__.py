@@ -10,6 +10,7 @@ from monitor.views.drift import drift
 from monitor.views.markers import markers
 from monitor.views.overview import counts, newest_decisions, overview_row
 from monitor.views.readiness import readiness
+from monitor.views.reviews import review, reviews
 from monitor.views.runbook import runbook
 from monitor.views.series import series
 from monitor.views.situation import progress, situation
@@ -28,6 +29,8 @@ __all__ = [
     "overview_row",
     "progress",
     "readiness",
+    "review",
+    "reviews",
     "runbook",
     "series",
     "situation",

@@ -11,6 +11,7 @@ from runbooks.checklist import (
     artifact,
     better,
     cost,
+    disagreement,
     diversity,
     drift,
     firings,
@@ -20,6 +21,7 @@ from runbooks.checklist import (
     return_path,
     reward_shape,
     segments,
+    shadow_review,
     side_by_side,
 )
 from runbooks.checklist.evaluator import Evaluator
@@ -50,6 +52,8 @@ EVALUATORS: dict[str, Evaluator] = {
     "OFF-09": Evaluator(latency.evaluate, needs=("latency_ms",), reads=("lake",)),
     "GOV-01": Evaluator(artifact.evaluate, needs=("artifact_sha256",), reads=("lake", "actions")),
     "GOV-05": Evaluator(intact.evaluate, needs=("decision_id",), reads=("lake",), whole_log=True),
+    "SHD-02": Evaluator(disagreement.evaluate, needs=(), reads=("reviews", "summaries")),
+    "SHD-03": Evaluator(shadow_review.evaluate, needs=(), reads=("reviews",)),
     "ROL-05": Evaluator(return_path.evaluate, needs=(), reads=("actions",)),
     "LIM-04": Evaluator(side_by_side.fair, needs=("state.*",), reads=("stage",)),
     "AB-01": Evaluator(side_by_side.isolated, needs=(), reads=("stage",)),

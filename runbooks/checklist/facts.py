@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from runbooks.checklist.review_facts import Reviewed
 from runbooks.checklist.row_facts import Artifacts, Latency, LogHealth, Tail
 from runbooks.checklist.stage_facts import Stage
 
@@ -250,6 +251,7 @@ class Facts:
     segments: tuple[SegmentPair, ...] = ()
     concurrent: bool = False
     stage: Stage | None = None
+    reviewed: Reviewed | None = None
 
     def has(self, role: str, *, whole_log: bool = False) -> bool:
         """Tell whether any recent row has a value in the role, or in one of the family that ends in ".*"."""

@@ -20,6 +20,7 @@ from monitor.store.tables.logs import (
     watermarks,
 )
 from monitor.store.tables.reports import drift_reports
+from monitor.store.tables.reviewing import review_days, review_verdicts, reviews
 from monitor.store.tables.rolling import rollout_approvals, rollouts
 from monitor.store.tables.running import heartbeats, idempotency, slots, tokens
 from monitor.store.tables.telling import foreign_alerts, notices, notifications, silences
@@ -49,6 +50,9 @@ __all__ = [
     "policies",
     "promotions",
     "quarantine",
+    "review_days",
+    "review_verdicts",
+    "reviews",
     "rollout_approvals",
     "rollouts",
     "routes",
