@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
+from monitor import alert_ids, stale
 from monitor.acting import held
 from monitor.alerting import overlays
 from monitor.bucketing import plans
@@ -29,19 +30,21 @@ from monitor.store.tables import (
 )
 
 # Worse is higher. No data is never healthy, and neither is a policy that nothing was judged of.
-RANK = {"healthy": 0, "pending": 1, "warning": 2, "insufficient": 3, "no_data": 4, "error": 5, "page": 6, "rollback": 7}
+_WORSE = ("healthy", "pending", "warning", "insufficient", "no_data", "stale", "error", "page", "rollback")
+RANK = {state: rank for rank, state in enumerate(_WORSE)}
 SHAPE = {
     "healthy": "●",
     "pending": "◐",
     "warning": "▲",
     "insufficient": "○",
     "no_data": "○",
+    "stale": "○",
     "error": "○",
     "page": "▲",
     "rollback": "■",
 }
 _FIRING = {"info": "warning", "warn": "warning", "page": "page", "rollback": "rollback"}
-_HEALTH = {"no_data": "no_data", "error": "error", "insufficient": "insufficient"}
+HEALTH = ("ok", "no_data", "error", "stale", "insufficient")
 _UNFINISHED = ("pending", "in_flight", "delivered", "unconfirmed", "blocked", "dead_letter", "limited")
 
 _TOLD = ("id", "hook", "state", "generation", "from_version", "to_version", "trigger", "reason", "attempts")
@@ -52,20 +55,19 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     row = connection.execute(select(policies).where(policies.c.policy == policy)).one_or_none()
     serving = connection.execute(select(routes).where(routes.c.policy == policy)).one_or_none()
     frozen = newest_baseline(connection, policy)
-    found = alerts_of(connection, policy, all_states=True)
-    overlays.attach(connection, settings, clock, found)
+    found = alerts_of(connection, settings, clock, policy, all_states=True)
     serves = serving.serving if serving else settings.policy[policy].first_serving
     relevant = [item for item in found if item["version"] in {serves, "*"} and not _small_segment(item)]
     open_actions = _actions(connection, policy)
-    stale = stale_jobs(connection, settings, clock)
+    late = stale_jobs(connection, settings, clock)
     triggers = settings.triggers(policy).values()
     by_version = any(METRICS[t.metric].scope == "version" and not METRICS[t.metric].event for t in triggers)
     judged = frozen is not None and row is not None and row.last_ts is not None
     judged = judged and any(item["version"] == serves or not by_version for item in relevant)
-    stopped = stale.get(f"judge:{policy}") is not None
+    stopped = late.get(f"judge:{policy}") is not None
     return {
         "policy": policy,
-        "state": _state(relevant, open_actions, judged, stopped),
+        "state": _state([item for item in relevant if not overlays.is_dry(item)], open_actions, judged, stopped),
         "serving": serves,
         "generation": serving.generation if serving else None,
         "data_age_s": None if row is None or row.last_ts is None else round(clock.now() - row.last_ts, 3),
@@ -84,7 +86,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             item.part: {"age_s": round(clock.real() - item.real_at, 3), "note": item.note}
             for item in connection.execute(select(heartbeats))
         },
-        "stale": stale,
+        "stale": late,
     }
 
 
@@ -97,8 +99,13 @@ def versions(connection: Connection, settings: Settings, policy: str) -> list[st
     return sorted({configured.incumbent, configured.first_serving, *configured.fallbacks, *seen})
 
 
-def alerts_of(connection: Connection, policy: str | None = None, *, all_states: bool = False) -> list[dict[str, Any]]:
-    """Return alerts, worst first; without ``all_states`` those that are pending, firing or recovering."""
+def alerts_of(
+    connection: Connection, settings: Settings, clock: Clock, policy: str | None = None, *, all_states: bool = False
+) -> list[dict[str, Any]]:
+    """Return alerts with their ids and overlays, worst first; without ``all_states`` the pending, firing, recovering.
+
+    What has not been evaluated for too long has health ``stale``, whatever was stored before (``monitor.stale``).
+    """
     statement = select(alerts)
     if policy is not None:
         statement = statement.where(alerts.c.policy == policy)
@@ -106,7 +113,10 @@ def alerts_of(connection: Connection, policy: str | None = None, *, all_states: 
         statement = statement.where(alerts.c.state.in_(("pending", "firing", "recovering")))
     found = [dict(row._mapping) for row in connection.execute(statement)]
     nowhere = held.without_target(connection)
+    stale.mark(connection, settings, clock, found)
+    overlays.attach(connection, settings, clock, found)
     for item in found:
+        item["id"] = alert_ids.of(item)
         item["shown"] = _shown(item, nowhere)
         item["since"] = stamp(item["since"]) if item["since"] else None
         item["judged_until"] = stamp(item["judged_until"]) if item["judged_until"] else None
@@ -133,13 +143,13 @@ def stale_jobs(connection: Connection, settings: Settings, clock: Clock) -> dict
 
 def _shown(alert: dict[str, Any], nowhere: Collection[tuple[str, str]]) -> str:
     if alert["state"] == "firing":
-        severity = alert["severity"]
+        severity = "warn" if overlays.is_dry(alert) else alert["severity"]
         if severity == "rollback" and (alert["policy"], alert["version"]) in nowhere:
             severity = "page"  # nothing rolls back: it was, and no version is left; a person must look
         return _FIRING[severity]
     if alert["state"] in {"pending", "recovering"}:
         return "pending"
-    return _HEALTH.get(alert["health"], "healthy")
+    return "healthy" if alert["health"] == "ok" else str(alert["health"])
 
 
 def _small_segment(alert: dict[str, Any]) -> bool:

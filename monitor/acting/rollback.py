@@ -136,7 +136,6 @@ def request(
     """
     if to_version is not None and mode != "manual":
         raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
-    configuration = settings.policy[policy]
     route = locked_route(connection, settings, clock, policy)
     old = from_version or route.serving
     if to_version == old:
@@ -150,19 +149,22 @@ def request(
     case = _Case(
         connection, settings, clock, policy, old, reason, trigger, actor, mode, evidence_url, route.generation, incident
     )
-    chain = [
-        *([route.serving] if route.serving != old else []),
-        *(configuration.fallbacks or (configuration.incumbent,)),
-    ]
+    chain = fallbacks(settings, policy, route.serving, old)
     target = to_version or next((v for v in chain if v != old and v not in incident.rolled_back), None)
     if target is None:
         return _held(case, "blocked", None, _nowhere(case, chain))
     if mode == "automatic" and trigger not in NEVER_LIMITED:
-        why = "another limit was passed" if limited else _used_up(case)
+        why = "another limit was passed" if limited else used_up(connection, settings, clock, policy)
         if why:
             sentence = f"{policy} was not rolled back from {old} to {target}: {why}. A person must decide."
             return _held(case, "limited", target, sentence)
     return _move(case, target)
+
+
+def fallbacks(settings: Settings, policy: str, serving: str, failing: str) -> list[str]:
+    """Return the versions to go to from a failing one, tried in order; first the one that serves, if it is another."""
+    configured = settings.policy[policy]
+    return [*([serving] if serving != failing else []), *(configured.fallbacks or (configured.incumbent,))]
 
 
 def _move(case: _Case, target: str) -> Outcome:
@@ -274,13 +276,13 @@ def _row(case: _Case, hook: str, target: str, generation: int) -> dict[str, Any]
     }
 
 
-def _used_up(case: _Case) -> str | None:
+def used_up(connection: Connection, settings: Settings, clock: Clock, policy: str) -> str | None:
     """Say which limit of automatic rollbacks is used up; None while both have room."""
-    now = case.clock.now()
-    moved = events.since(case.connection, MOVED, now - DAY)
+    now = clock.now()
+    moved = events.since(connection, MOVED, now - DAY)
     automatic = [(row.policy, row.at) for row in moved if json.loads(row.body)["mode"] == "automatic"]
-    today = sum(name == case.policy for name, _ in automatic)
-    per_day = case.settings.policy[case.policy].limit_per_day
+    today = sum(name == policy for name, _ in automatic)
+    per_day = settings.policy[policy].limit_per_day
     if today >= per_day:
         return f"{today} automatic rollbacks in 24 hours, and limit_per_day is {per_day}"
     lately = sum(at > now - HOUR for _, at in automatic)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sqlalchemy import delete
 
 from monitor.bucketing import buckets
@@ -14,6 +16,11 @@ _TRAFFIC_KEPT = 86400.0
 _ANSWERS_KEPT = 7 * 86400.0
 _REWARDS_WAIT = 7 * 86400.0  # longer than the horizon: late decisions may still come
 _COMPACT_AFTER = 2 * 3600.0
+
+
+def slot(parts: Parts) -> int:
+    """Return the slot of event time that it is now: one an hour."""
+    return math.floor(parts.clock.now() / 3600.0)
 
 
 def run(parts: Parts) -> None:

@@ -36,3 +36,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_notifications_state"), ["state"], unique=False)
         batch_op.create_index("notifications_by_incident", ["incident"], unique=False)
         batch_op.create_index("notifications_by_policy", ["policy", "real_requested"], unique=False)
+
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("dry_run", sa.Boolean(), server_default=sa.false(), nullable=False))
+
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("key", sa.String(), nullable=True))
+
+    with op.batch_alter_table("transitions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("dry_run", sa.Boolean(), server_default=sa.false(), nullable=False))
