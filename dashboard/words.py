@@ -13,11 +13,12 @@ STATES: dict[str, tuple[str, str]] = {
     "rollback": ("■", "rollback"),
     "insufficient": ("○", "not enough data"),
     "no_data": ("○", "no data"),
+    "stale": ("○", "not evaluated"),
     "error": ("○", "error"),
     "silenced": ("◇", "silenced"),
 }
 # State of an action or of a checklist item -> the state it is shown as.
-ACTIONS = {"confirmed": "healthy", "superseded": "no_data", "cancelled": "no_data"}
+ACTIONS = {"confirmed": "healthy", "superseded": "no_data", "cancelled": "no_data", "dry_run": "no_data"}
 ITEMS = {
     "pass": "healthy",
     "fail": "rollback",

@@ -12,6 +12,7 @@ from monitor.bucketing.baseline import BaselineError
 from monitor.candidates import CandidateError
 from monitor.commands import (
     acting,
+    alerting,
     governing,
     identifying,
     logs,
@@ -37,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 baseline_app = typer.Typer(no_args_is_help=True, help="Freeze the reference that a policy is compared with.")
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(acting.action_app, name="action")
+app.add_typer(alerting.alert_app, name="alert")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
 app.add_typer(reporting.report_app, name="report")

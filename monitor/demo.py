@@ -43,7 +43,7 @@ LEAST_HEAD_START = 4.0  # real seconds before live time begins, in which server 
 HEAD_START = 0.2  # of the time that the history took, which says how busy this machine is
 STARTED_WITHIN = 120.0  # real seconds until the server must answer
 LOOK = 1.0  # real seconds between looks at the policy's state
-WORDS = {"insufficient": "not enough data", "no_data": "no data"}
+WORDS = {"insufficient": "not enough data", "no_data": "no data", "stale": "not evaluated"}
 HOUR = 3600.0
 DAY = 86400.0
 

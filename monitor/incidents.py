@@ -55,7 +55,7 @@ def close_quiet(connection: Connection, clock: Clock) -> list[int]:
     unfinished = select(actions.c.incident).where(actions.c.incident == incidents.c.id)
     unfinished = unfinished.where(actions.c.state.in_(UNFINISHED))
     troubled = select(alerts.c.policy).where(alerts.c.policy == incidents.c.policy, alerts.c.state.in_(OPEN))
-    troubled = troubled.where(alerts.c.severity.in_(("page", "rollback")))
+    troubled = troubled.where(alerts.c.severity.in_(("page", "rollback")), ~alerts.c.dry_run)
     last = select(func.max(func.coalesce(actions.c.confirmed, actions.c.requested)))
     last = last.where(actions.c.incident == incidents.c.id)
     closed = connection.execute(

@@ -106,7 +106,9 @@ def _unanswered(alerts: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _words(health: str) -> str:
-    return {"insufficient": "not enough data", "no_data": "no data"}.get(health, health)
+    return {"insufficient": "not enough data", "no_data": "no data", "stale": "not evaluated any more"}.get(
+        health, health
+    )
 
 
 def _age(seconds: float) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, select
 
 from monitor.acting import held
-from monitor.alerting import overlays
+from monitor.alerting import alert_ids, overlays, stale
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
-from monitor.failures import FAILED, failing
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
-from monitor.review import told
+from monitor.review import told as reviewing
+from monitor.running.failures import FAILED, failing
 from monitor.settings import Settings
 from monitor.store.tables import (
     actions,
@@ -32,19 +32,21 @@ from monitor.store.tables import (
 from monitor.views import notifications as told
 
 # Worse is higher. No data is never healthy, and neither is a policy that nothing was judged of.
-RANK = {"healthy": 0, "pending": 1, "warning": 2, "insufficient": 3, "no_data": 4, "error": 5, "page": 6, "rollback": 7}
+_WORSE = ("healthy", "pending", "warning", "insufficient", "no_data", "stale", "error", "page", "rollback")
+RANK = {state: rank for rank, state in enumerate(_WORSE)}
 SHAPE = {
     "healthy": "●",
     "pending": "◐",
     "warning": "▲",
     "insufficient": "○",
     "no_data": "○",
+    "stale": "○",
     "error": "○",
     "page": "▲",
     "rollback": "■",
 }
 _FIRING = {"info": "warning", "warn": "warning", "page": "page", "rollback": "rollback"}
-_HEALTH = {"no_data": "no_data", "error": "error", "insufficient": "insufficient"}
+HEALTH = ("ok", "no_data", "error", "stale", "insufficient")
 _UNFINISHED = ("pending", "in_flight", "delivered", "unconfirmed", "blocked", "dead_letter", "limited", "cooling_down")
 
 LATEST = 15.0  # real seconds without a sign of life after which a job or a loop is late, however often it comes
@@ -58,21 +60,20 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     row = connection.execute(select(policies).where(policies.c.policy == policy)).one_or_none()
     serving = connection.execute(select(routes).where(routes.c.policy == policy)).one_or_none()
     frozen = newest_baseline(connection, policy)
-    found = alerts_of(connection, policy, all_states=True)
-    overlays.attach(connection, settings, clock, found)
+    found = alerts_of(connection, settings, clock, policy, all_states=True)
     serves = serving.serving if serving else settings.policy[policy].first_serving
     acting = {serves, "*", *(json.loads(serving.split) if serving else ())}  # a version that is rolled out, too
     relevant = [item for item in found if item["version"] in acting and not _small_segment(item)]
     open_actions = _actions(connection, policy)
-    stale = stale_jobs(connection, settings, clock)
+    late = stale_jobs(connection, settings, clock)
     triggers = settings.triggers(policy).values()
     by_version = any(METRICS[t.metric].scope == "version" and not METRICS[t.metric].event for t in triggers)
     judged = frozen is not None and row is not None and row.last_ts is not None
     judged = judged and any(item["version"] == serves or not by_version for item in relevant)
-    stopped = stale.get(f"judge:{policy}") is not None
+    stopped = late.get(f"judge:{policy}") is not None
     return {
         "policy": policy,
-        "state": _state(relevant, open_actions, judged, stopped),
+        "state": _state([item for item in relevant if not overlays.is_dry(item)], open_actions, judged, stopped),
         "serving": serves,
         "generation": serving.generation if serving else None,
         "data_age_s": None if row is None or row.last_ts is None else round(clock.now() - row.last_ts, 3),
@@ -95,8 +96,8 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             if not item.part.startswith(FAILED)
         },
         "failing": failing(connection, clock, policy),
-        "stale": stale,
-        "reviews": told.queue(connection, settings, clock, policy),
+        "stale": late,
+        "reviews": reviewing.queue(connection, settings, clock, policy),
     }
 
 
@@ -109,8 +110,13 @@ def versions(connection: Connection, settings: Settings, policy: str) -> list[st
     return sorted({configured.incumbent, configured.first_serving, *configured.fallbacks, *seen})
 
 
-def alerts_of(connection: Connection, policy: str | None = None, *, all_states: bool = False) -> list[dict[str, Any]]:
-    """Return alerts, worst first; without ``all_states`` those that are pending, firing or recovering."""
+def alerts_of(
+    connection: Connection, settings: Settings, clock: Clock, policy: str | None = None, *, all_states: bool = False
+) -> list[dict[str, Any]]:
+    """Return alerts with their ids and overlays, worst first; without ``all_states`` the pending, firing, recovering.
+
+    What has not been evaluated for too long has health ``stale``, whatever was stored before (``monitor.alerting.stale``).
+    """
     statement = select(alerts)
     if policy is not None:
         statement = statement.where(alerts.c.policy == policy)
@@ -118,7 +124,10 @@ def alerts_of(connection: Connection, policy: str | None = None, *, all_states: 
         statement = statement.where(alerts.c.state.in_(("pending", "firing", "recovering")))
     found = [dict(row._mapping) for row in connection.execute(statement)]
     nowhere = held.without_target(connection)
+    stale.mark(connection, settings, clock, found)
+    overlays.attach(connection, settings, clock, found)
     for item in found:
+        item["id"] = alert_ids.of(item)
         item["shown"] = _shown(item, nowhere)
         item["since"] = stamp(item["since"]) if item["since"] else None
         item["judged_until"] = stamp(item["judged_until"]) if item["judged_until"] else None
@@ -152,13 +161,13 @@ def stale_loop(connection: Connection, clock: Clock) -> dict[str, float | None]:
 
 def _shown(alert: dict[str, Any], nowhere: Collection[tuple[str, str]]) -> str:
     if alert["state"] == "firing":
-        severity = alert["severity"]
+        severity = "warn" if overlays.is_dry(alert) else alert["severity"]
         if severity == "rollback" and (alert["policy"], alert["version"]) in nowhere:
             severity = "page"  # nothing rolls back: it was, and no version is left; a person must look
         return _FIRING[severity]
     if alert["state"] in {"pending", "recovering"}:
         return "pending"
-    return _HEALTH.get(alert["health"], "healthy")
+    return "healthy" if alert["health"] == "ok" else str(alert["health"])
 
 
 def _small_segment(alert: dict[str, Any]) -> bool:

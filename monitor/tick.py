@@ -19,7 +19,7 @@ from sqlalchemy import Connection, insert, select, update
 from monitor import events
 from monitor.acting import rollback
 from monitor.acting.held import let_go
-from monitor.alerting import paging
+from monitor.alerting import dry_runs, paging
 from monitor.bucketing import plans, sealing
 from monitor.clock import Clock
 from monitor.judging import decide, judge
@@ -129,6 +129,7 @@ def _write(connection: Connection, parts: Parts, policy: str, found: judge.Judge
     """Write a judgement: verdicts (their key is unique), alerts, transitions, pages, an action per firing that acts."""
     if found.judged:
         connection.execute(insert(verdicts), [_verdict_row(policy, item, found, parts.clock) for item in found.judged])
+    armed = dry_runs.armed(connection, policy, moved, found.changes)
     decide.save(connection, parts.clock, moved, found.changes)
     for alert in found.failed:
         body = {"trigger": alert.trigger, "key": alert.key, "version": alert.version, "reason": alert.reason}
@@ -141,22 +142,27 @@ def _write(connection: Connection, parts: Parts, policy: str, found: judge.Judge
         final = found.alerts[change.alert.version, change.alert.trigger, change.alert.key]
         fired = change.alert.state == "firing" and change.old != "recovering"
         if fired and change.alert.severity == "rollback" and final.state == "firing":
-            made += _roll_back(connection, parts, change)
+            if change.alert.dry_run:
+                dry_runs.write_down(connection, parts, change.alert)
+            else:
+                made += _roll_back(connection, parts, change.alert)
         if change.alert.state == "resolved" and change.alert.severity == "rollback":
             let_go(connection, parts.clock, policy, change.alert.version)
+    for alert in armed:
+        made += _roll_back(connection, parts, alert)
     paging.tell(connection, parts.settings, parts.clock, policy, found.alerts.values(), found.changes)
     return made
 
 
-def _roll_back(connection: Connection, parts: Parts, change: Change) -> list[str]:
+def _roll_back(connection: Connection, parts: Parts, alert: Alert) -> list[str]:
     outcome = rollback.request(
         connection,
         parts.settings,
         parts.clock,
-        change.alert.policy,
-        from_version=change.alert.version,
-        reason=change.verdict.reason,
-        trigger=change.alert.trigger,
+        alert.policy,
+        from_version=alert.version,
+        reason=alert.reason,
+        trigger=alert.trigger,
         actor="checkrein",
         mode="automatic",
     )

@@ -40,7 +40,9 @@ def main(name: str) -> int:
             command.revision(config, message=name.replace("_", " "), autogenerate=True, rev_id=revision)
         database.close()
     (path,) = versions.glob(f"{revision}_*.py")
-    lines = [line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith("# ###")]
+    # Alembic writes defaults as SQLite has them, and PostgreSQL takes no number for a truth value.
+    text = re.sub(r"(sa\.Boolean\(\), server_default=)sa\.text\(.0.\)", r"\1sa.false()", path.read_text("utf-8"))
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("# ###")]
     path.write_text("\n".join(lines) + "\n", "utf-8")
     subprocess.run([sys.executable, "-m", "ruff", "check", "--fix", "--quiet", path], check=False)
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", path], check=True)

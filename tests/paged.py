@@ -15,7 +15,7 @@ from monitor.acting.rollback import ensure_policy, ensure_route
 from monitor.clock import ManualClock
 from monitor.judging import decide
 from monitor.judging.decide import Alert, Change
-from monitor.judging.judge import Judgement
+from monitor.judging.judge import Judged, Judgement, aligned
 from monitor.landing.land import Landing
 from monitor.settings import parse, shipped_triggers
 from monitor.store.database import Database
@@ -26,13 +26,17 @@ RULE = {"metric": "reward", "detector": "limit", "window": "1m", "for": "1 windo
 LIMIT = {"threshold": 0.5, "side": "below", "min_n": 2}
 
 
-def parts_of(database: Database, clock: ManualClock, root: Path, **policy: Any) -> Parts:
+def parts_of(
+    database: Database, clock: ManualClock, root: Path, *, inhibit: Mapping[str, Any] | None = None, **policy: Any
+) -> Parts:
     """Build a policy p that has the triggers low (page), mild (warn) and grave (rollback), and no other."""
     triggers: dict[str, Any] = {name: {"enabled": False} for name in shipped_triggers()}
     for name, severity in (("low", "page"), ("mild", "warn"), ("grave", "rollback")):
         triggers[name] = {**RULE, **LIMIT, "severity": severity}
     table = {"incumbent": "v6", "serving": "v7", "fallbacks": ["v6"], **policy}
-    settings = parse({"store": {"lake": "lake"}, "policy": {"p": table}, "trigger": triggers}, root)
+    settings = parse(
+        {"store": {"lake": "lake"}, "policy": {"p": table}, "trigger": triggers, "inhibit": inhibit or {}}, root
+    )
     with database.begin() as connection:
         ensure_policy(connection, settings, "p")
         ensure_route(connection, settings, clock, "p")
@@ -41,16 +45,26 @@ def parts_of(database: Database, clock: ManualClock, root: Path, **policy: Any) 
 
 def judged(parts: Parts, bad: bool | None, trigger: str = "low", keys: tuple[str, ...] = ("",)) -> None:
     """Judge one window that ends now for one trigger, and write it as a pass does; None: a pass without a window."""
-    verdict = Verdict(State.FIRE if bad else State.OK, 0.1, None, 0.5, 9, "The reward fell.")
+    passed(parts, {("v7", trigger, key): bad for key in keys if bad is not None})
+
+
+def passed(parts: Parts, windows: Mapping[tuple[str, str, str], bool], *, kept: bool = False) -> None:
+    """Judge a window that ends now for some alerts (version, trigger, key), bad or not, in one pass.
+
+    ``kept``: its verdicts too, which takes a time of their own for each pass.
+    """
+    end = parts.clock.now()
+    triggers = parts.settings.triggers("p")
     with parts.database.begin() as connection:
         decide.hold(connection, "p")
         stored = decide.load(connection, "p")
-        found = Judgement(alerts=dict(stored))
-        for key in keys if bad is not None else ():
-            rule = parts.settings.triggers("p")[trigger]
-            where = ("v7", trigger, key)
-            old = stored.get(where) or Alert("p", *where, rule.severity)
-            alert, change = decide.step(old, verdict, parts.clock.now(), rule, {})
+        found = Judgement(alerts=aligned(stored, triggers))
+        for where, bad in windows.items():
+            verdict = Verdict(State.FIRE if bad else State.OK, 0.1, None, 0.5, 9, "The reward fell.")
+            rule = triggers[where[1]]
+            old = found.alerts.get(where) or Alert("p", *where, rule.severity)
+            found.judged += [Judged(*where, end - 60.0, end, 0.1, 0.0, verdict)] if kept else []
+            alert, change = decide.step(old, verdict, end, rule, {})
             found.alerts[where] = alert
             found.changes += [change] if isinstance(change, Change) else []
         tick._write(connection, parts, "p", found, decide.changed(connection, "p", stored, found.alerts.values()))

@@ -150,10 +150,15 @@ def _key(change: dict[str, str]) -> tuple[str, ...]:
     return tuple(change[name] for name in ("trigger", "old", "new", "key", "at", "reason"))
 
 
-def test_status_is_1_while_something_needs_a_person_and_0_when_nothing_does(desk: Desk) -> None:
+def test_status_is_1_while_something_needs_a_person_and_0_when_nothing_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "no baseline is frozen" in desk.run("status").out
     history(desk, REWARD_ALONE)
     desk.run("tick", "--until", stamp(START + 4 * DAY + 9 * HOUR + 60))
+    old = desk.run("status", "shop")  # a log of last year, judged to its end, says nothing about now
+    assert (old.status, old.out.splitlines()[0][:14]) == (1, "○ shop  STALE "), old.out
+    monkeypatch.setenv("CHECKREIN_CLOCK", f"{START + 4 * DAY + 9 * HOUR + 60!r}/1.0/{time.time()!r}")
     healthy = desk.run("status", "shop")
     assert (healthy.status, healthy.out.splitlines()[0][:16]) == (0, "● shop  HEALTHY "), healthy.out
     desk.run("tick", "--until", stamp(START + 4 * DAY + 12 * HOUR))
@@ -169,6 +174,7 @@ def test_what_cannot_be_judged_is_one_line_a_reason(desk: Desk, monkeypatch: pyt
     monkeypatch.setenv("CHECKREIN_CLOCK", f"{START + 6 * DAY!r}/1.0/{time.time()!r}")
     history(desk, fall=0.0)
     desk.run("tick", "--until", stamp(START + 5 * DAY))
+    monkeypatch.setenv("CHECKREIN_CLOCK", f"{START + 5 * DAY!r}/1.0/{time.time()!r}")
     lines = desk.run("status").out.splitlines()
     silent = [line for line in lines if "no data [v2]" in line]
     assert len(silent) == 1, lines

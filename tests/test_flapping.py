@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import select
 
 from monitor import status
-from monitor.alerting import overlays as over
 from monitor.alerting import silences
 from monitor.clock import ManualClock
 from monitor.store.database import Database
@@ -46,8 +45,7 @@ def told(parts: Parts) -> list[Any]:
 
 def overlays(parts: Parts) -> list[str]:
     with parts.database.read() as connection:
-        found = status.alerts_of(connection, "p", all_states=True)
-        over.attach(connection, parts.settings, parts.clock, found)
+        found = status.alerts_of(connection, parts.settings, parts.clock, "p", all_states=True)
     return [one["kind"] for item in found for one in item["overlays"]]
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from monitor.acting.queued import MARGIN
 from monitor.clock import ManualClock
 from monitor.hooks.answer import Answer
 from monitor.notify import Message, enqueue, outbox
 from monitor.notify.channels import send
-from monitor.queued import MARGIN
 from monitor.store.database import Database
 from runbooks.actions import UnknownTransitionError
 from runbooks.messages import TABLE, MessageEvent, MessageState, accepting, step

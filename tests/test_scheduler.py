@@ -126,7 +126,7 @@ def test_the_checklist_is_asked_anew_when_the_route_moves_and_when_the_log_confi
 
     def ask() -> int:
         for scheduler in (one, other, one):
-            scheduler._hourly("checklist:p", lambda: asked.append(clock.now()), "p")
+            scheduler._once("checklist:p", partial(scheduler._hour, "p"), lambda: asked.append(clock.now()))
         return len(asked)
 
     assert ask() == 1

@@ -86,7 +86,7 @@ def test_what_is_over_when_the_silence_ends_pages_nobody(parts: Parts) -> None:
     move(parts, 60.0)
     judged(parts, False)
     with parts.database.read() as connection:
-        (left,) = status.alerts_of(connection, "p", all_states=True)
+        (left,) = status.alerts_of(connection, parts.settings, parts.clock, "p", all_states=True)
     assert left["state"] == "resolved"
     move(parts, HOUR)
     judged(parts, None)

@@ -186,7 +186,7 @@ def _withdraw(connection: Connection, clock: Clock, action: Row[Any], evidence: 
         new = next_state(alert.state, AlertEvent.WITHDRAWN)
         key = (c.policy == alert.policy, c.version == alert.version, c.trigger == alert.trigger, c.key == alert.key)
         connection.execute(update(alerts).where(*key).values(state=new, since=now, streak=0, reason=reason))
-        named = {name: getattr(alert, name) for name in ("policy", "version", "trigger", "key", "severity")}
+        named = {name: getattr(alert, name) for name in ("policy", "version", "trigger", "key", "severity", "dry_run")}
         times = {"at": now, "created": now, "real_created": real}
         row = {**named, **times, "old": alert.state, "new": new}
         content = events.canonical({**evidence, "reason": reason})

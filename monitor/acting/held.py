@@ -30,7 +30,7 @@ def let_go(connection: Connection, clock: Clock, policy: str, version: str) -> l
     somebody cancels it, teaches people to look away. Returns the ids.
     """
     c = alerts.c
-    asking = (c.policy == policy, c.version == version, c.severity == "rollback", c.state.in_(OPEN))
+    asking = (c.policy == policy, c.version == version, c.severity == "rollback", c.state.in_(OPEN), ~c.dry_run)
     if connection.execute(select(c.trigger).where(*asking).limit(1)).first() is not None:
         return []
     here = (actions.c.policy == policy, actions.c.from_version == version, or_(and_(*_WITHOUT_TARGET), _WAITING))

@@ -24,11 +24,11 @@ from sqlalchemy import Connection, Row, insert, select, update
 from monitor import events
 from monitor.acting.limits import HOUR, MOVED, NEVER_LIMITED, cooling_until, used_up, why_cooling
 from monitor.acting.route import FIRST_REASON
+from monitor.acting.routing import hooks_of, move
 from monitor.acting.signing import rollback_event
 from monitor.clock import Clock
 from monitor.incidents import Incident, add_version, open_incident
 from monitor.rollouts import ended
-from monitor.routing import hooks_of, move
 from monitor.settings import Settings
 from monitor.store.database import insert_new
 from monitor.store.tables import actions, policies, routes
@@ -137,7 +137,6 @@ def request(
     """
     if to_version is not None and mode != "manual":
         raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
-    configuration = settings.policy[policy]
     route = locked_route(connection, settings, clock, policy)
     routed = tuple(version for version, share in json.loads(route.split).items() if share > 0)
     canary = next((version for version in routed if version != route.serving), None)
@@ -158,10 +157,7 @@ def request(
         connection, settings, clock, policy, old, reason, trigger, actor, mode, evidence_url, route.generation, routed,
         incident,
     )  # fmt: skip
-    chain = [
-        *([route.serving] if route.serving != old else []),
-        *(configuration.fallbacks or (configuration.incumbent,)),
-    ]
+    chain = fallbacks(settings, policy, route.serving, old)
     target = to_version or next((v for v in chain if v not in (old, canary, *incident.rolled_back)), None)
     if target is None:
         return _held(case, "blocked", None, _nowhere(case, chain))
@@ -175,6 +171,12 @@ def request(
             why = why_cooling(settings, policy, until)
             return _held(case, "cooling_down", target, f"{said} yet: {why}.")
     return _move(case, target)
+
+
+def fallbacks(settings: Settings, policy: str, serving: str, failing: str) -> list[str]:
+    """Return the versions to go to from a failing one, tried in order; first the one that serves, if it is another."""
+    configured = settings.policy[policy]
+    return [*([serving] if serving != failing else []), *(configured.fallbacks or (configured.incumbent,))]
 
 
 def _move(case: _Case, target: str) -> Outcome:

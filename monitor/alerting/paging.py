@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
 from monitor import events
-from monitor.alerting.overlays import QUIET, muted, mutes
+from monitor.alerting import alert_ids
+from monitor.alerting.inhibitions import Where
+from monitor.alerting.overlays import QUIET, over
 from monitor.clock import Clock
 from monitor.judging.decide import Alert, Change
 from monitor.settings import Settings
@@ -22,7 +25,6 @@ from monitor.store.tables import notices, transitions
 
 FLAPS = 4  # times that an alert began or stopped firing, in 30 minutes: two troubles that both ended
 _RAISED = frozenset({"firing", "recovering"})
-Where = tuple[str, str, str]  # version, trigger, key
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ def tell(
 ) -> None:
     """Page about what fires and nobody was told of, inside the transaction that wrote the alerts.
 
-    Runs in every pass, not only in those that change an alert: a silence ends without a transition. Series of one
-    trigger that fire together are one page.
+    Runs in every pass, not only in those that change an alert: a silence ends without a transition. What begins to fire
+    together under one version is one page, whichever triggers see it.
 
     Parameters
     ----------
@@ -67,32 +69,37 @@ def tell(
     looked = [one for one in found if one.state == "firing" or _where(one) in crossed or _where(one) in stored]
     if not looked:
         return
-    unsteady = _unsteady(connection, policy, crossed, changes)
-    held = mutes(connection, settings, now, policy)
-    known = settings.triggers(policy)
-    pages: dict[tuple[str, str, str], list[Alert]] = {}
+    unsteady = _unsteady(connection, crossed, changes)
+    lies = over(connection, settings, now, policy)
+    known = lies.triggers[policy]
+    pages: dict[str, list[tuple[str, Alert]]] = {}
     moved = []
     for alert in looked:
         where = _where(alert)
-        old = stored.get(where) or Notice(policy, *where)
         new, why = step(
-            old,
+            stored.get(where) or Notice(*where),
             alert,
             now,
             crossed=where in crossed,
             flaps=where in unsteady,
             pages=alert.severity == "page" and alert.trigger in known,
-            mute=muted(held, policy, alert.trigger, alert.version),
+            mute=lies.mutes(where),
         )
         if why:
-            pages.setdefault((alert.trigger, alert.version, why), []).append(alert)
-        if new != old:
+            pages.setdefault(alert.version, []).append((why, alert))
+        if new != stored.get(where):
             moved.append(new)
     upsert(connection, notices, [vars(notice) for notice in moved])
-    for (trigger, version, why), alerts in pages.items():
-        body = {"trigger": trigger, "version": version, "keys": [one.key for one in alerts], "why": why}
-        text = _text(policy, why, alerts)
-        events.record(connection, clock, events.PAGE, policy, "checkrein", {**body, "text": text})
+    for version, told in pages.items():
+        why = "firing" if any(why == "firing" for why, _alert in told) else "flapping"
+        first = told[0][1].trigger
+        body: dict[str, Any] = {"version": version, "why": why, "trigger": first, "text": _text(policy, version, told)}
+        body["keys"] = [alert.key for _why, alert in told if alert.trigger == first]
+        body["alerts"] = [
+            {"id": alert_ids.of(vars(alert)), "trigger": alert.trigger, "key": alert.key, "why": why}
+            for why, alert in told
+        ]
+        events.record(connection, clock, events.PAGE, policy, "checkrein", body)
 
 
 def step(
@@ -134,7 +141,7 @@ def step(
     return replace(notice, told="firing", paged=now), "firing"
 
 
-def _unsteady(connection: Connection, policy: str, crossed: Iterable[Where], changes: Sequence[Change]) -> set[Where]:
+def _unsteady(connection: Connection, crossed: Iterable[Where], changes: Sequence[Change]) -> set[Where]:
     """Return the alerts whose last four beginnings and ends of firing lie within 30 minutes of event time.
 
     Only those count, so that one trouble that is pending, fires, recovers and is resolved is none of it. Event time,
@@ -143,30 +150,42 @@ def _unsteady(connection: Connection, policy: str, crossed: Iterable[Where], cha
     c = transitions.c
     begin = min((one.at for one in changes), default=0.0) - QUIET
     found = set()
-    for version, trigger, key in crossed:
-        mine = (c.policy == policy) & (c.version == version) & (c.trigger == trigger) & (c.key == key)
+    for where in crossed:
+        mine = (c.policy == where.policy) & (c.version == where.version)
+        mine &= (c.trigger == where.trigger) & (c.key == where.key)
         times = select(c.at).where(mine, c.at >= begin, or_(c.old == "firing", c.new == "firing"))
         last = connection.execute(times.order_by(c.id.desc()).limit(FLAPS)).scalars().all()
         if len(last) == FLAPS and max(last) - min(last) <= QUIET:
-            found.add((version, trigger, key))
+            found.add(where)
     return found
 
 
 def _load(connection: Connection, policy: str) -> Mapping[Where, Notice]:
     rows = connection.execute(select(notices).where(notices.c.policy == policy))
-    return {(row.version, row.trigger, row.key): Notice(**row._mapping) for row in rows}
+    return {Where(row.policy, row.version, row.trigger, row.key): Notice(**row._mapping) for row in rows}
 
 
 def _where(alert: Alert) -> Where:
-    return alert.version, alert.trigger, alert.key
+    return Where(alert.policy, alert.version, alert.trigger, alert.key)
 
 
-def _text(policy: str, why: str, alerts: Sequence[Alert]) -> str:
+def _text(policy: str, version: str, told: Sequence[tuple[str, Alert]]) -> str:
+    """Write a sentence for each trigger; where there are several, what they have in common comes first."""
+    groups: dict[tuple[str, str], list[Alert]] = {}
+    for why, alert in told:
+        groups.setdefault((alert.trigger, why), []).append(alert)
+    about = f"for {policy}" + ("" if version == "*" else f" under {version}")
+    if len(groups) == 1:
+        return " ".join(_sentence(why, alerts, f" {about}") for (_trigger, why), alerts in groups.items())
+    lines = [_sentence(why, alerts, "") for (_trigger, why), alerts in groups.items()]
+    return f"{len(groups)} triggers {about}. " + " ".join(lines)
+
+
+def _sentence(why: str, alerts: Sequence[Alert], about: str) -> str:
     first = alerts[0]
     named = f" {first.key}" if first.key else ""
     more = f" and {len(alerts) - 1} more series" if len(alerts) > 1 else ""
-    version = "" if first.version == "*" else f" under {first.version}"
     if why == "flapping":
         often = f"began or stopped firing {FLAPS} times within 30 minutes; the next page is after 30 quiet ones"
-        return f"{first.trigger}{named}{more} flaps for {policy}{version}: it {often}. {first.reason}"
-    return f"{first.trigger}{named}{more} fires for {policy}{version}: {first.reason}"
+        return f"{first.trigger}{named}{more} flaps{about}: it {often}. {first.reason}"
+    return f"{first.trigger}{named}{more} fires{about}: {first.reason}"

@@ -36,6 +36,7 @@ def add(
     reason: str,
     until: float,
     actor: str,
+    key: str | None = None,
 ) -> dict[str, Any]:
     """Mute pages about matching alerts until a time, inside the caller's write transaction.
 
@@ -51,6 +52,8 @@ def add(
         When it ends by itself, seconds since 1970: at most 7 days ahead.
     actor
         Who asks, for the record.
+    key
+        One series of the trigger; None is all.
 
     Raises
     ------
@@ -69,7 +72,14 @@ def add(
         )
     if not owner.strip() or len(reason.strip()) < 3:
         raise SilenceError("a silence needs an owner, and a reason of at least three characters")
-    row = {"policy": policy, "trigger": trigger, "version": version, "owner": owner.strip(), "reason": reason.strip()}
+    row: dict[str, Any] = {
+        "policy": policy,
+        "trigger": trigger,
+        "version": version,
+        "owner": owner.strip(),
+        "reason": reason.strip(),
+    }
+    row |= {} if key is None else {"key": key}
     made = insert(silences).values(**row, created=now, until=until).returning(*silences.c)
     stored = connection.execute(made).one()._mapping
     events.record(connection, clock, "silence.added", policy, actor, {"silence": stored["id"], **row, "until": until})
@@ -113,6 +123,7 @@ def _shown(row: Mapping[Any, Any], now: float) -> dict[str, Any]:
 
 def _sentence(row: Mapping[str, str], until: float, known: Mapping[str, Any]) -> str:
     about = row["trigger"] or "all alerts"
+    about += f" {row['key']}" if row.get("key") else ""
     version = f" of version {row['version']}" if row["version"] else ""
     text = f"Nobody is paged about {about}{version} of {row['policy']} until {stamp(until)}."
     if row["trigger"] and known[row["trigger"]].severity == "rollback":

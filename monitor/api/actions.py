@@ -79,7 +79,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         if policy is not None:
             known(policy)
         with parts.database.read() as connection:
-            found = acted(connection, policy)
+            found = acted(connection, policy, dry_runs=True)
         return [_shown(item) for item in found if every or item["state"] in (*UNDER_WAY, *STUCK)]
 
     def moved(identity: str, actor: str, key: str | None, name: str, act: Callable[..., bool]) -> JSONResponse:

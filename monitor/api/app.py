@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from monitor import status
 from monitor.api import (
     actions,
+    alerts,
     drift_reports,
     foreign,
     logs,
@@ -73,6 +74,7 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
     app.include_router(policies.router(scheduler), prefix="/api/v1")
     app.include_router(silences.router(scheduler), prefix="/api/v1")
     app.include_router(reviews.router(scheduler), prefix="/api/v1")
+    app.include_router(alerts.router(scheduler), prefix="/api/v1")
     app.include_router(actions.router(scheduler), prefix="/api/v1")
     app.include_router(rollouts.router(scheduler), prefix="/api/v1")
     app.include_router(notifications.router(scheduler), prefix="/api/v1")

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import Connection, case, func, select
 
+from monitor.alerting.overlays import KINDS
 from monitor.clock import Clock
-from monitor.failures import FAILED
 from monitor.notify import outbox
 from monitor.review import told
+from monitor.running.failures import FAILED
 from monitor.settings import Settings
+from monitor.status import HEALTH, alerts_of
 from monitor.store.tables import actions, alerts, heartbeats, notifications, policies, quarantine
 from runbooks.actions import ActionState
 from runbooks.messages import MessageState
@@ -57,12 +59,31 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
     firing = gauge("alerts_firing", "Alerts that fire, by severity", "policy", "severity")
     by = (alerts.c.policy, alerts.c.severity)
     for policy, severity, number in connection.execute(
-        select(*by, func.count()).where(alerts.c.state == "firing").group_by(*by)
+        select(*by, func.count()).where(alerts.c.state == "firing", ~alerts.c.dry_run).group_by(*by)
     ):
         firing.labels(policy, severity).set(number)
+    _alert_health(connection, settings, clock, gauge)
     _quarantined(connection, settings, gauge)
     _reviews(connection, settings, clock, gauge)
     return generate_latest(registry).decode()
+
+
+def _alert_health(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Tell how many alerts can be judged, and how many firings of dry runs and muted ones page nobody."""
+    found = [
+        item for item in alerts_of(connection, settings, clock, all_states=True) if item["policy"] in settings.policy
+    ]
+    health = gauge("alerts_health", "Alerts by health", "policy", "health")
+    counted = Counter((item["policy"], item["health"]) for item in found)
+    for policy in settings.policy:
+        for word in HEALTH:
+            health.labels(policy, word).set(counted[policy, word])
+    quiet = gauge("alerts_overlaid", "Alerts that fire and page nobody, by what lies over them", "policy", "overlay")
+    firing = [item for item in found if item["state"] == "firing"]
+    over = Counter((item["policy"], kind) for item in firing for kind in {one["kind"] for one in item["overlays"]})
+    for policy in settings.policy:
+        for kind in KINDS:
+            quiet.labels(policy, kind).set(over[policy, kind])
 
 
 def _signs_of_life(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:

@@ -14,14 +14,13 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor import status
 from monitor.acting import by_hand, confirm, route
-from monitor.alerting import overlays
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem, document
 from monitor.live.told import compared
 from monitor.running.scheduler import Scheduler
 from monitor.views.budget import budget
-from monitor.why.told import newest, told
+from monitor.why.told import told
 
 _POLL = 0.1  # real seconds between looks of a long poll
 _TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
@@ -152,19 +151,6 @@ def router(scheduler: Scheduler) -> APIRouter:
         with parts.database.begin() as connection:
             return once(connection, idempotency_key, request, parts.clock.now(), act)
 
-    @routes.get("/alerts", summary="Alerts that are not inactive, worst first")
-    def alerts(policy: str | None = None) -> list[dict[str, Any]]:
-        with parts.database.read() as connection:
-            found = status.alerts_of(connection, known(policy) if policy else None)
-            overlays.attach(connection, parts.settings, parts.clock, found)
-            said = newest(connection, policy)
-        for item in found:
-            mine = said.get((item["policy"], item["version"], item["trigger"], item["key"]), [])
-            if item["state"] == "firing":  # of this firing; one that recovers is told of its newest
-                mine = [one for one in mine if one["at"] == item["since"]]
-            item["why"] = None if item["state"] == "pending" or not mine else _sentences(mine[0])
-        return found
-
     @routes.get("/policies/{policy}/why", summary="Why its newest firings moved, and whether a rollback helps")
     def explained(
         policy: str, most: int = Query(20, ge=1, le=200, description="Firings, the newest first.")
@@ -174,10 +160,6 @@ def router(scheduler: Scheduler) -> APIRouter:
             return told(connection, known(policy), most)
 
     return routes
-
-
-def _sentences(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: said[name] for name in ("transition", "state", "at", "why", "help")}
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

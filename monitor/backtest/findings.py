@@ -34,7 +34,8 @@ def findings(
     -------
     dict
         ``triggers`` (windows by verdict, firings, false alarms), ``firings``, ``rollbacks`` (troubles in which a
-        serving version would have been rolled back; one trouble that several triggers see is one), ``incidents``
+        serving version would have been rolled back; one trouble that several triggers see is one), ``dry_run`` (the
+        same of the dry-run triggers of severity rollback, which roll nothing back), ``incidents``
         (found by what, with which delay).
     """
     triggers = settings.triggers(policy)
@@ -46,12 +47,20 @@ def findings(
         false = None if incidents is None else sum(one["incident"] is None for one in mine)
         counted = {state: states.get(state, 0) for state in STATES}
         rows.append(
-            {"trigger": name, "severity": trigger.severity, **counted, "firings": len(mine), "false_alarms": false}
+            {
+                "trigger": name,
+                "severity": trigger.severity,
+                "dry_run": trigger.dry_run,
+                **counted,
+                "firings": len(mine),
+                "false_alarms": false,
+            }
         )
     return {
         "triggers": rows,
         "firings": fired,
         "rollbacks": _rollbacks(settings, policy, found, incidents, first, last),
+        "dry_run": _rollbacks(settings, policy, found, incidents, first, last, dry_run=True),
         "incidents": None if incidents is None else [_found(one, fired) for one in incidents],
     }
 
@@ -98,6 +107,7 @@ def _firing(
         "trigger": one.trigger,
         "key": one.key,
         "severity": one.severity,
+        "dry_run": settings.triggers(policy)[one.trigger].dry_run,
         "served": one.served,
         "at": stamp(one.at),
         "at_s": one.at,
@@ -115,19 +125,25 @@ def _rollbacks(
     incidents: Sequence[Incident] | None,
     first: float,
     last: float,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Count troubles of a version: from its first alert of severity rollback that fires to the last that resolves."""
+    """Count troubles of a version: from its first alert of severity rollback that fires to the last that resolves.
+
+    Of the triggers that are armed, or of those that are a ``dry_run``.
+    """
+    triggers = settings.triggers(policy)
     budget = settings.policy[policy].false_rollbacks
     firing: set[tuple[str, str, str]] = set()
     count = false = 0
     for one in found.moved:
-        if one.severity != "rollback":
+        if one.severity != "rollback" or triggers[one.trigger].dry_run != dry_run:
             continue
         where = (one.version, one.trigger, one.key)
         if _fires(one) and one.served:
             if not any(other[0] == one.version for other in firing):
                 count += 1
-                window = settings.triggers(policy)[one.trigger].window
+                window = triggers[one.trigger].window
                 false += during(incidents or (), one.at - window, one.at) is None
             firing.add(where)
         elif one.new not in _OPEN:
@@ -148,7 +164,8 @@ def _rollbacks(
 def _found(incident: Incident, fired: Sequence[dict[str, Any]]) -> dict[str, Any]:
     mine = [one for one in fired if one["incident_start"] == incident.start]
     first = min(mine, key=lambda one: one["at_s"], default=None)
-    acting = min((one for one in mine if one["severity"] == "rollback"), key=lambda one: one["at_s"], default=None)
+    acts = (one for one in mine if one["severity"] == "rollback" and not one["dry_run"])
+    acting = min(acts, key=lambda one: one["at_s"], default=None)
     return {
         "start": stamp(incident.start),
         "end": stamp(incident.end),

@@ -23,6 +23,8 @@ def report(found: dict[str, Any]) -> str:
     lines += _firings("fired", found["firings"])
     lines += [f"  {line}" for line in _incidents(found["incidents"])]
     lines.append(f"  {_rollbacks(found['rollbacks'])}")
+    if any(row["dry_run"] and row["severity"] == "rollback" for row in found["triggers"]):
+        lines.append(f"  dry-run triggers, which roll nothing back: {_rollbacks(found['dry_run'])}")
     if "effect" in found:
         lines.append(f"with {', '.join(found['set'])}:")
         lines += _firings("more", found["effect"]["added"])
@@ -41,7 +43,8 @@ def _trigger(row: dict[str, Any]) -> str:
     judged = [f"{row[state]:,} {state.replace('_', ' ')}" for state in _STATES if row[state]]
     fired = f"{row['firings']} firing{'s' * (row['firings'] != 1)}"
     fired += "" if row["false_alarms"] is None else f", {row['false_alarms']} false"
-    return f"{row['trigger']} ({row['severity']}): {fired}; windows: {', '.join(judged) or 'none'}"
+    severity = row["severity"] + (", dry run" if row["dry_run"] else "")
+    return f"{row['trigger']} ({severity}): {fired}; windows: {', '.join(judged) or 'none'}"
 
 
 def _firings(word: str, firings: list[dict[str, Any]]) -> list[str]:

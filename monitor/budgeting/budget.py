@@ -56,6 +56,9 @@ class Share:
         Whether what is expected is within its share.
     cure
         What would keep it, where it is not kept.
+    dry_run
+        Whether it rolls nothing back now. It keeps its share, so that it judges as it will when it is armed, and arming
+        it moves no other trigger's threshold; what is expected of it is not added up.
     """
 
     trigger: str
@@ -73,6 +76,7 @@ class Share:
     fired: int
     kept: bool | None
     cure: str
+    dry_run: bool
 
 
 def shares(
@@ -109,14 +113,15 @@ def shares(
 def document(settings: Settings, policy: str, found: list[Share]) -> dict[str, Any]:
     """Return the shares as JSON values, with the policy's budget and what all of them together come to."""
     budget = settings.policy[policy].false_rollbacks
-    known = [one.expected for one in found if one.expected is not None]
+    armed = [one for one in found if not one.dry_run]
+    known = [one.expected for one in armed if one.expected is not None]
     single = [n for n, t in settings.triggers(policy).items() if t.severity == "rollback" and METRICS[t.metric].event]
     return {
         "policy": policy,
         "at_most": budget.at_most,
         "per_s": budget.per,
-        "expected": sum(known) if len(known) == len(found) else None,
-        "kept": all(one.kept is not False for one in found),
+        "expected": sum(known) if len(known) == len(armed) else None,
+        "kept": all(one.kept is not False for one in armed),
         "single_events": single,
         "triggers": [asdict(one) | {"window": human(one.window)} for one in found],
     }
@@ -176,7 +181,7 @@ def _share(
     )
     return Share(
         name, trigger.detector, len(keys), trigger.window, trigger.for_, count, share, threshold, expected, method,
-        correlation, drawn, fired, kept, cure,
+        correlation, drawn, fired, kept, cure, trigger.dry_run,
     )  # fmt: skip
 
 

@@ -17,8 +17,9 @@ def told(found: dict[str, Any]) -> str:
     for one in found["triggers"]:
         mark = {True: "●", False: "▲", None: "○"}[one["kept"]]
         series = f"{one['keys']} series" if one["keys"] != 1 else "1 series"
+        dry = " (dry run, rolls nothing back)" if one["dry_run"] else ""
         lines.append(
-            f"  {mark} {one['trigger']}: {series} x {one['windows']:,.0f} windows of {one['window']}, share "
+            f"  {mark} {one['trigger']}{dry}: {series} x {one['windows']:,.0f} windows of {one['window']}, share "
             f"{one['share']:.2g}, {one['threshold']}; expected {_number(one['expected'])} ({one['method']})"
         )
         if one["simulated"]:

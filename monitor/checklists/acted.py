@@ -25,7 +25,7 @@ def gather(connection: Connection, span: Span) -> dict[str, Any]:
     rows = connection.execute(
         select(actions).where(actions.c.policy == span.policy).order_by(actions.c.requested)
     ).all()
-    returns = tuple(_return(row) for row in rows if row.kind == "rollback")
+    returns = tuple(_return(row) for row in rows if row.kind == "rollback" and row.state != "dry_run")
     firings = _firings(connection, span, {row.id: row for row in rows})
     return {
         "fallback": next((version for version in chain if version != span.version), None),
@@ -44,7 +44,8 @@ def _return(row: Row[Any]) -> Return:
 
 
 def _firings(connection: Connection, span: Span, acted: dict[str, Row[Any]]) -> tuple[Firing, ...]:
-    of_policy = select(transitions).where(transitions.c.policy == span.policy, transitions.c.severity == "rollback")
+    c = transitions.c
+    of_policy = select(transitions).where(c.policy == span.policy, c.severity == "rollback", ~c.dry_run)
     moved = connection.execute(of_policy.order_by(transitions.c.id)).all()
     told = connection.execute(
         select(log).where(log.c.policy == span.policy, log.c.kind.like("rollback.%")).order_by(log.c.id)
@@ -93,6 +94,7 @@ def _answer(row: Row[Any], told: Sequence[Row[Any]], acted: dict[str, Row[Any]])
 def _held(row: Row[Any], acted: dict[str, Row[Any]]) -> tuple[str, list[str]]:
     """Return the rollback without a version to go to that stood when this one fired too: it pages once for all."""
     held = [one for one in acted.values() if one.from_version == row.version and not one.to_version]
+    held = [one for one in held if one.state != "dry_run"]
     newest = max((one for one in held if one.requested <= row.created), key=lambda one: one.requested, default=None)
     if newest is None:
         return "", []

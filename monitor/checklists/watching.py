@@ -51,6 +51,7 @@ def _triggers(connection: Connection, span: Span, *, alive: bool) -> tuple[Trigg
                 transitions.c.trigger == name,
                 transitions.c.new == "firing",
                 transitions.c.old != "recovering",
+                ~transitions.c.dry_run,
             )
         ).scalar_one()
         proofs = connection.execute(
@@ -72,6 +73,7 @@ def _triggers(connection: Connection, span: Span, *, alive: bool) -> tuple[Trigg
                 judging,
                 int(fired),
                 ages,
+                dry_run=trigger.dry_run,
             )
         )
     return tuple(found)
@@ -89,7 +91,7 @@ def _newest(connection: Connection, span: Span, trigger: str) -> list[tuple[str,
 
 def _drift(connection: Connection, span: Span) -> tuple[FeatureDrift, ...]:
     """Return the newest drift of every feature, from the trigger that has the widest view: a rollback one if any."""
-    names = [(t.severity != "rollback", name) for name, t in span.settings.triggers(span.policy).items()
+    names = [(t.severity != "rollback" or t.dry_run, name) for name, t in span.settings.triggers(span.policy).items()
              if t.metric == "state_drift"]  # fmt: skip
     if not names:
         return ()
@@ -108,10 +110,10 @@ def _watched(connection: Connection, span: Span) -> tuple[Watched, ...]:
         for name, trigger in span.settings.triggers(span.policy).items()
         if trigger.metric in {"reward", "violation_rate"}
     }
-    loud = {trigger.metric for trigger in chosen.values() if trigger.severity in _LOUD}
+    loud = {trigger.metric for trigger in chosen.values() if trigger.severity in _LOUD and not trigger.dry_run}
     found = []
     for name, trigger in sorted(chosen.items()):
-        if trigger.metric in loud and trigger.severity not in _LOUD:
+        if trigger.metric in loud and (trigger.severity not in _LOUD or trigger.dry_run):
             continue
         due = _due(connection, span, trigger)
         for key in keys_of(trigger, span.plan):

@@ -73,7 +73,7 @@ def list_actions(
 
     parts = open_parts(config)
     with parts.database.read() as connection:
-        found = acted(connection, policy and known(parts, policy))
+        found = acted(connection, policy and known(parts, policy), dry_runs=True)
     found = [item for item in found if every or item["state"] in (*UNDER_WAY, *STUCK)]
     lines = [
         f"{item['id']} {item['policy']} {stamp(item['requested'])} {item['state']}: {_said(item)}" for item in found

@@ -46,6 +46,7 @@ class Alert:
     streak: int = 0
     judged_until: float = 0.0
     reason: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def step(
         "health": health,
         "severity": trigger.severity,
         "reason": verdict.reason,
+        "dry_run": trigger.dry_run,
     }
     if verdict.state not in {State.OK, State.FIRE}:
         return replace(alert, **judged), None
@@ -154,6 +156,7 @@ def _row(change: Change, clock: Clock) -> dict[str, Any]:
         "created": clock.now(),
         "real_created": clock.real(),
         "evidence": evidence(change),
+        "dry_run": alert.dry_run,
     }
 
 

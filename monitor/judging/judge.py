@@ -65,8 +65,9 @@ def judge(
     exception inside one trigger is that trigger's ERROR verdict; the others go on.
     """
     one = _Pass(connection, settings, policy, plan, windows, at or standing(connection, policy))
-    one.result.alerts |= stored
-    for name, trigger in settings.triggers(policy).items():
+    triggers = settings.triggers(policy)
+    one.result.alerts |= aligned(stored, triggers)
+    for name, trigger in triggers.items():
         if not METRICS[trigger.metric].event and keys_of(trigger, plan):
             for version in one.versions(name, trigger):
                 try:
@@ -76,6 +77,18 @@ def judge(
                 except Exception as error:  # noqa: BLE001 - one broken trigger must not silence the others
                     one.fail(name, trigger, version, error)
     return one.result
+
+
+def aligned(
+    stored: Mapping[tuple[str, str, str], Alert], triggers: Mapping[str, Trigger]
+) -> dict[tuple[str, str, str], Alert]:
+    """Return the alerts with ``dry_run`` as it is configured now, whether or not a window is due."""
+    found = dict(stored)
+    for where, alert in stored.items():
+        trigger = triggers.get(alert.trigger)
+        if trigger is not None and alert.dry_run != trigger.dry_run:
+            found[where] = replace(alert, dry_run=trigger.dry_run)
+    return found
 
 
 @dataclass

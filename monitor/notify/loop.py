@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 
+from monitor.acting.sending import SendingLoop
 from monitor.hooks.answer import Answer
 from monitor.notify import outbox
 from monitor.notify.channels import send
-from monitor.sending import SendingLoop
 
 
 class NotificationLoop(SendingLoop):

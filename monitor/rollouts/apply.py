@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert
 
 from monitor import events
+from monitor.acting.routing import hooks_of, move
 from monitor.acting.signing import stage_event
 from monitor.clock import Clock
 from monitor.rollouts.store import Plan, RolloutError, change, plan_of
-from monitor.routing import hooks_of, move
 from monitor.settings import Settings
 from monitor.store.tables import actions
 from runbooks.actions import ActionEvent, ActionState, step

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sqlalchemy import delete
 
 from monitor.bucketing import buckets
@@ -15,6 +17,11 @@ _ANSWERS_KEPT = 7 * 86400.0
 _FOREIGN_KEPT = 35 * 86400.0  # since it was last heard of: an Alertmanager repeats what fires
 _REWARDS_WAIT = 7 * 86400.0  # longer than the horizon: late decisions may still come
 _COMPACT_AFTER = 2 * 3600.0
+
+
+def slot(parts: Parts) -> int:
+    """Return the slot of event time that it is now: one an hour."""
+    return math.floor(parts.clock.now() / 3600.0)
 
 
 def run(parts: Parts) -> None:

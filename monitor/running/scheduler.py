@@ -25,14 +25,15 @@ from monitor import breakglass, checklists
 from monitor.acting import route
 from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
-from monitor.failures import FAILED, worked, works_again
 from monitor.judging.single_events import pending
 from monitor.live import estimates
+from monitor.notify import digest
 from monitor.notify.loop import NotificationLoop
 from monitor.rollouts import progress as rolling
 from monitor.rollouts.hold import Watch
 from monitor.running import retention, slots
 from monitor.running.beat import EachSlot, hasten
+from monitor.running.failures import FAILED, worked, works_again
 from monitor.running.horizon import horizon, within_reach
 from monitor.store.database import DatabaseUnavailableError, upsert
 from monitor.store.tables import heartbeats
@@ -55,9 +56,13 @@ THREADS = {"default": 2, "passes": 3, "hourly": 1}
 
 _MOVES = 24  # bits of an hourly slot that count how often the route moved
 
-# Done once an hour of event time: for each policy, and for the whole.
+# Done once an hour of event time for each policy; and for the whole: which slot it is now (None: none), and the work.
 HOURLY: dict[str, Callable[[Parts, str], object]] = {"estimate": estimates.refresh, "checklist": checklists.refresh}
-UPKEEP: dict[str, Callable[[Parts], object]] = {"retain": retention.run}
+UPKEEP: dict[str, tuple[Callable[[Parts], int | None], Callable[[Parts], object]]] = {
+    "retain": (retention.slot, retention.run),
+    "digest": (digest.slot, digest.run),
+}
+UPKEEP_EVERY = 60.0  # event seconds between two looks whether a slot of these is due
 SELF_TOLD = {"judge", "watchdog", *HOURLY, *UPKEEP}  # say when they worked: where the slot is taken they do nothing
 
 
@@ -158,8 +163,9 @@ class Scheduler:
         """Time as of which a live pass judges, once it has pulled what is new."""
         return horizon(self.parts, policy, self.interval(policy))
 
-    def _hourly(self, job: str, work: Callable[[], object], policy: str = "") -> None:
-        held = slots.claim(self.parts.database, self.parts.clock, job, self._hour(policy), self.owner)
+    def _once(self, job: str, slot: Callable[[], int | None], work: Callable[[], object]) -> None:
+        number = slot()
+        held = None if number is None else slots.claim(self.parts.database, self.parts.clock, job, number, self.owner)
         if held is None:
             return
         with slots.Renewal(self.parts.database, self.parts.clock, held):
@@ -168,14 +174,12 @@ class Scheduler:
                 slots.finish(connection, self.parts.clock, held)
         self._beat_heart(job, "done")
 
-    def _hour(self, policy: str = "") -> int:
-        """Return the slot of an hourly job; a policy's begins anew whenever its route moved or the move was confirmed.
+    def _hour(self, policy: str) -> int:
+        """Return the slot of a policy's hourly job; it begins anew when its route moved or the move was confirmed.
 
         Who serves then has no answers yet, and what is proven has changed.
         """
         hour = math.floor(self.parts.clock.now() / HOUR)
-        if not policy:
-            return hour
         with self.parts.database.read() as connection:
             return hour << _MOVES | min(route.moves(connection, policy), (1 << _MOVES) - 1)
 
@@ -195,20 +199,21 @@ class Scheduler:
         def slotted(job: str, interval: float, work: Callable[[], object], on: str) -> None:
             add(job, EachSlot(self.parts.clock, interval, self.owner, job), work, on)
 
-        def hourly(job: str, work: Callable[[], object], policy: str = "") -> None:
-            every = max(1.0 * self.parts.clock.speed, HOUR / 6)  # six chances to take an hour's slot
-            slotted(job, every, functools.partial(self._hourly, job, work, policy), "hourly")
+        def once(job: str, every: float, slot: Callable[[], int | None], work: Callable[[], object]) -> None:
+            every = max(1.0 * self.parts.clock.speed, every)
+            slotted(job, every, functools.partial(self._once, job, slot, work), "hourly")
 
         for policy in self.parts.settings.policy:
             slotted(f"judge:{policy}", self.interval(policy), functools.partial(self.judge, policy), "passes")
             for name, work in HOURLY.items():
-                hourly(f"{name}:{policy}", functools.partial(work, self.parts, policy), policy)
+                hour = functools.partial(self._hour, policy)  # six chances to take an hour's slot
+                once(f"{name}:{policy}", HOUR / 6, hour, functools.partial(work, self.parts, policy))
             told = functools.partial(why.run, self.parts, policy, self.owner)
             add(f"why:{policy}", IntervalTrigger(seconds=why.PAUSE, timezone=UTC), told, "hourly")
         reported = functools.partial(drift_report.run, self.parts, self.owner, self.stopping)
         add(drift_report.JOB, IntervalTrigger(seconds=drift_report.PAUSE, timezone=UTC), reported)
-        for name, upkeep in UPKEEP.items():
-            hourly(name, functools.partial(upkeep, self.parts))
+        for name, (slot, upkeep) in UPKEEP.items():
+            once(name, UPKEEP_EVERY, functools.partial(slot, self.parts), functools.partial(upkeep, self.parts))
         add("takeover", IntervalTrigger(seconds=TAKEOVER_PAUSE, timezone=UTC), functools.partial(self._take_over, beat))
         beat.start()
         return beat

@@ -13,6 +13,8 @@ from typing import Any
 
 from pydantic import Field
 
+from monitor.settings.digest import Digest
+from monitor.settings.inhibit import Inhibit, check
 from monitor.settings.model import ConfigurationError, Table, nearest, read
 from monitor.settings.notify import Notify
 from monitor.settings.policy import Candidate, Confirmation, Constraint, FalseRollbacks, Policy, Source, Store
@@ -23,8 +25,10 @@ __all__ = [
     "ConfigurationError",
     "Confirmation",
     "Constraint",
+    "Digest",
     "FalseRollbacks",
     "Hook",
+    "Inhibit",
     "Notify",
     "Policy",
     "Settings",
@@ -47,6 +51,8 @@ class Settings(Table):
     trigger: dict[str, Trigger] = Field(default_factory=dict)
     hook: dict[str, Hook] = Field(default_factory=dict)
     notify: dict[str, Notify] = Field(default_factory=dict)
+    inhibit: dict[str, Inhibit] = Field(default_factory=dict)
+    digest: Digest = Digest()
     base: Path = Field(Path(), exclude=True, description="Directory of the file; not a key of it.")
 
     def triggers(self, policy: str) -> dict[str, Trigger]:
@@ -72,8 +78,12 @@ def _plain(trigger: Trigger | None) -> dict[str, Any]:
 
 def shipped_triggers() -> dict[str, dict[str, Any]]:
     """Return the triggers that the product ships, as the TOML has them."""
+    return _shipped("trigger")
+
+
+def _shipped(kind: str) -> dict[str, dict[str, Any]]:
     text = resources.files("monitor").joinpath("triggers.toml").read_text("utf-8")
-    shipped: dict[str, dict[str, Any]] = tomllib.loads(text)["trigger"]
+    shipped: dict[str, dict[str, Any]] = tomllib.loads(text)[kind]
     return shipped
 
 
@@ -123,14 +133,18 @@ def parse(data: Mapping[str, Any], base: Path = Path()) -> Settings:
             raise ConfigurationError(
                 f"trigger.{name}: no shipped trigger has this name{near}; a new one needs metric and detector"
             )
-    settings = read(Settings, {**data, "trigger": merged}, "").model_copy(update={"base": base})
+    rules = _shipped("inhibit")
+    for name, changes in data.get("inhibit", {}).items():
+        rules[name] = {**rules.get(name, {}), **changes}
+    settings = read(Settings, {**data, "trigger": merged, "inhibit": rules}, "").model_copy(update={"base": base})
     for policy in settings.policy:
         if "/" in policy or policy in {"", ".", ".."}:
             raise ConfigurationError(
                 f"policy.{policy!r}: a policy of this name could not be stopped over HTTP, because the name is part of"
                 f" an address there: no slash, not empty, not one or two dots"
             )
-        settings.triggers(policy)
+    triggers = {policy: settings.triggers(policy) for policy in settings.policy}
+    check(settings.inhibit, triggers, {*settings.trigger, *(name for own in triggers.values() for name in own)})
     _reachable(settings)
     return settings
 

@@ -47,6 +47,9 @@ class Trigger(Table):
     severity: Literal["info", "warn", "page", "rollback"] = Field("warn", description="How bad a firing is.")
     runbook: str | None = Field(None, description="Page that says what to do; default: the trigger's name.")
     enabled: bool = Field(True, description="false: the trigger is not judged.")
+    dry_run: bool = Field(
+        False, description="true: judged and recorded as ever, but it pages nobody and a rollback is only written down."
+    )
     k: float | Literal["auto"] | None = Field(None, description='Limit in sigma; "auto": from false_rollbacks.')
     min_effect: Effect | None = Field(None, description="Smallest drop that counts.")
     min_n: int | None = Field(

@@ -33,9 +33,13 @@ _WORDS = {
 }
 
 
-def acted(connection: Connection, policy: str | None = None, since: float = 0.0) -> list[dict[str, Any]]:
-    """Return actions, newest first, each with its sentence and its steps."""
+def acted(
+    connection: Connection, policy: str | None = None, since: float = 0.0, *, dry_runs: bool = False
+) -> list[dict[str, Any]]:
+    """Return actions, newest first, each with its sentence and its steps; those of dry runs did nothing."""
     found = select(actions).where(actions.c.requested >= since)
+    if not dry_runs:
+        found = found.where(actions.c.state != "dry_run")
     if policy is not None:
         found = found.where(actions.c.policy == policy)
     ordered = found.order_by(actions.c.requested.desc(), actions.c.id)
@@ -53,6 +57,8 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     nowhere = "was" if row["state"] == "cancelled" else "is"
     wanted = "; what asked for it is over." if row["state"] == "cancelled" else ": a person must decide."
     body = json.loads(row["body"]) if row["body"] else {}
+    if row["state"] == "dry_run":
+        return {**row, "manual": False, "sentence": row["last_error"], "steps": [], "done": False, "stuck": False}
     what = "The rollback" if row["kind"] == "rollback" else f"The rollout stage of {100 * (row['share'] or 0):g}%,"
     return {
         **row,

@@ -42,11 +42,10 @@ def alerts(
     now = clock.now()
     stored = [
         {**item, "since": _seconds(item["since"])}
-        for item in status.alerts_of(connection, policy, all_states=True)
+        for item in status.alerts_of(connection, settings, clock, policy, all_states=True)
         if item["policy"] in settings.policy
     ]
-    overlays.attach(connection, settings, clock, stored)
-    actions = acted(connection, policy)
+    actions = acted(connection, policy, dry_runs=True)
     serving = {name: route.current(connection, settings, clock, name).serving for name in settings.policy}
     current = [item for item in stored if item["state"] in _OPEN]
     # That a version which serves nothing has no data is no finding.
@@ -120,12 +119,15 @@ def _done(item: Finding, actions: Sequence[Finding]) -> dict[str, Any]:
     since, until = item["since"] or 0.0, item.get("until") or math.inf
     followed = [one for one in own if since - 1 <= one["requested"] <= until + 1]
     caused = [one for one in followed if one["trigger"] == item["trigger"]]
-    if caused or (item["state"] != "inactive" and followed):
-        action = (caused or followed)[0]
+    others = [one for one in followed if one["state"] != "dry_run"]
+    if caused or (item["state"] != "inactive" and others):
+        action = (caused or others)[0]
         why = "" if caused else f" (by {action['trigger']})"
         return {"text": action["sentence"].removesuffix(".") + why + ".", "state": action["state"], "action": action}
     if item["state"] == "pending":
         return {"text": "Nothing yet: it fires when it holds.", "state": "", "action": None}
+    if item["state"] == "firing" and any(one["kind"] == "dry_run" for one in item.get("overlays", ())):
+        return {"text": "Nothing: its trigger is a dry run.", "state": "", "action": None}
     if item["state"] == "firing" and item["severity"] == "rollback":
         return {"text": "No rollback of this version is on record: look at once.", "state": "stuck", "action": None}
     if item["state"] == "firing":
@@ -147,7 +149,7 @@ def _past(connection: Connection, settings: Settings, policy: str | None, begin:
         if row.new in _OPEN:
             episode = episodes.setdefault(where, _episode(row))
             if row.new == "firing":
-                episode |= {"shown": _FIRED[row.severity], "evidence": row.evidence}
+                episode |= {"shown": _FIRED["warn" if row.dry_run else row.severity], "evidence": row.evidence}
         elif where in episodes:
             over.append({**episodes.pop(where), "state": row.new, "until": row.at})
     return over
@@ -155,7 +157,8 @@ def _past(connection: Connection, settings: Settings, policy: str | None, begin:
 
 def _episode(row: Any) -> Finding:
     named = {name: getattr(row, name) for name in ("policy", "trigger", "version", "key", "severity")}
-    return {**named, "shown": "pending", "health": "ok", "since": row.at, "evidence": row.evidence}
+    over = [overlays.dry(row.severity)] if row.dry_run else []
+    return {**named, "shown": "pending", "health": "ok", "since": row.at, "evidence": row.evidence, "overlays": over}
 
 
 def _reason(evidence: str) -> str:

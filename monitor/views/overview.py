@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from monitor import status
+from monitor.alerting.overlays import is_dry
 from monitor.clock import Clock
 from monitor.settings import Settings
 from monitor.store.tables import alerts, policies, transitions, verdicts
@@ -94,7 +95,7 @@ def _why(found: dict[str, Any], newest: list[dict[str, Any]]) -> str:
         return "No decision has arrived yet."
     if found["baseline"] is None:
         return "No baseline is frozen, so nothing is compared with anything."
-    relevant = [item for item in found["alerts"] if item["version"] in {found["serving"], "*"}]
+    relevant = [item for item in found["alerts"] if item["version"] in {found["serving"], "*"} and not is_dry(item)]
     if relevant:
         return str(relevant[0]["reason"])
     judged = sum(item["state"] == "ok" for item in found["metrics"])
@@ -139,13 +140,13 @@ def _episodes(connection: Connection, policy: str, first: float, now: float) -> 
     found = select(c.version, c.trigger, c.key, c.old, c.new, c.severity, c.at)
     since: dict[tuple[str, str, str], tuple[float, str | None]] = {}
     episodes = []
-    for row in connection.execute(found.where(c.policy == policy, c.at >= first).order_by(c.id)):
+    for row in connection.execute(found.where(c.policy == policy, c.at >= first, ~c.dry_run).order_by(c.id)):
         where = (row.version, row.trigger, row.key)
         begin, state = since.get(where, (first, _shown(row.old, row.severity)))  # what was open before says so
         if state:
             episodes.append((begin, row.at, state))
         since[where] = (row.at, _shown(row.new, row.severity))
-    held = select(a.version, a.trigger, a.key, a.state, a.severity).where(a.policy == policy)
+    held = select(a.version, a.trigger, a.key, a.state, a.severity).where(a.policy == policy, ~a.dry_run)
     for one in connection.execute(held):
         since.setdefault((one.version, one.trigger, one.key), (first, _shown(one.state, one.severity)))
     episodes += [(begin, now, state) for begin, state in since.values() if state]

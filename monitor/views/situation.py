@@ -103,7 +103,7 @@ def _next(
         return _say("Look at what fired below; its runbook says how to tell a fault from a change of the world.")
     if found["state"] == "pending":
         return _say("Watch: it fires if it holds for the next window.")
-    if found["state"] in {"no_data", "error", "insufficient"}:
+    if found["state"] in {"no_data", "stale", "error", "insufficient"}:
         return _say("See below what cannot be judged, and why.")
     return _say("Nothing to do.")
 

@@ -29,11 +29,11 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
     match: dict[str, list[str]] = parameters["match"]
     wanted = ", ".join(f"{key} {' or '.join(values)}" for key, values in match.items())
     found = [t for t in facts.triggers if all(getattr(t, key) in values for key, values in match.items())]
-    armed = [t for t in found if t.enabled and t.severity == "rollback"]
+    armed = [t for t in found if t.enabled and t.severity == "rollback" and not t.dry_run]
     false = _false_alarms(facts, parameters)
     statistics: dict[str, Any] = {"triggers": [_plain(t) for t in found], "false_rollbacks": false}
     if not armed:
-        off = ", ".join(f"{t.name} ({'off' if not t.enabled else t.severity})" for t in found) or "there is none"
+        off = ", ".join(f"{t.name} ({_why_not(t)})" for t in found) or "there is none"
         return Item(State.FAIL, f"No rollback trigger for {wanted} is on: {off}.", statistics)
     dead = [t.name for t in armed if not t.alive]
     if len(dead) == len(armed):
@@ -70,6 +70,10 @@ def evaluate(facts: Facts, parameters: Parameters) -> Item:
         return insufficient(f"Armed and proven ({names}), but false alarms were not measured.", statistics, **numbers)
     sentence = f"Armed and proven: {names}. {_history(false)}"
     return Item(State.PASS, sentence, statistics, **numbers)
+
+
+def _why_not(trigger: TriggerFact) -> str:
+    return "off" if not trigger.enabled else "dry run" if trigger.dry_run else trigger.severity
 
 
 def _history(false: dict[str, Any] | None) -> str:

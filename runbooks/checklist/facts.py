@@ -89,7 +89,8 @@ class TriggerFact:
 
     ``judging``: the state of its newest verdicts of this version ("" where there are none; event triggers have none
     until they fire). ``proofs``: age in days of each confirmed rollback that it called; ``drills``: the same of those
-    that an injected fault made it call.
+    that an injected fault made it call. ``firings`` are those that were not a dry run; a trigger that is one is not
+    armed.
     """
 
     name: str
@@ -103,6 +104,7 @@ class TriggerFact:
     firings: int = 0
     proofs: tuple[float, ...] = ()
     drills: tuple[float, ...] = ()
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Text, false
 
 from monitor.store.tables.base import table
 
@@ -48,12 +48,13 @@ alerts = table(
     Column("trigger", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("state", String, nullable=False),  # inactive | pending | firing | recovering | resolved
-    Column("health", String, nullable=False),  # ok | no_data | error | insufficient
+    Column("health", String, nullable=False),  # ok | no_data | error | insufficient; stale is found on reading
     Column("severity", String, nullable=False),
     Column("since", Float, nullable=False),
     Column("streak", Integer, nullable=False),  # windows in a row that speak for the next state
     Column("judged_until", Float, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False, default=False, server_default=false()),  # as configured at the last pass
 )
 
 # A state change. Durable, append-only.
@@ -71,6 +72,7 @@ transitions = table(
     Column("created", Float, nullable=False),
     Column("real_created", Float, nullable=False),
     Column("evidence", Text, nullable=False),  # JSON: the verdict and what it was computed from
+    Column("dry_run", Boolean, nullable=False, default=False, server_default=false()),  # nobody was told, nothing done
     Index("transitions_by_policy", "policy", "at"),
 )
 

@@ -13,6 +13,7 @@ silences = table(
     Column("policy", String, nullable=False),
     Column("trigger", String, nullable=False),  # "" = all
     Column("version", String, nullable=False),  # "" = all
+    Column("key", String),  # one series of the trigger; NULL = all
     Column("owner", String, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created", Float, nullable=False),

@@ -160,7 +160,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("share", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("stops", sa.Text(), nullable=True))
 
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("dry_run", sa.Boolean(), server_default=sa.false(), nullable=False))
+
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("key", sa.String(), nullable=True))
+
     with op.batch_alter_table("tokens", schema=None) as batch_op:
         batch_op.add_column(sa.Column("person", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("can", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("real_expires", sa.Float(), nullable=True))
+
+    with op.batch_alter_table("transitions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("dry_run", sa.Boolean(), server_default=sa.false(), nullable=False))
