@@ -12,6 +12,7 @@ from monitor.bucketing.baseline import BaselineError
 from monitor.candidates import CandidateError
 from monitor.commands import (
     acting,
+    drilling,
     governing,
     logs,
     looking,
@@ -35,6 +36,7 @@ app.add_typer(baseline_app, name="baseline")
 app.add_typer(acting.action_app, name="action")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
+governing.runbook_app.command("drill")(drilling.drill)
 app.add_typer(reporting.report_app, name="report")
 app.add_typer(silencing.silence_app, name="silence")
 baseline_app.command("freeze")(logs.freeze)

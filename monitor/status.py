@@ -12,6 +12,7 @@ from monitor.acting import held
 from monitor.alerting import overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
+from monitor.drill import kept
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
@@ -85,6 +86,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             for item in connection.execute(select(heartbeats))
         },
         "stale": stale,
+        "drills_overdue": kept.overdue(connection, settings, clock, policy),
     }
 
 

@@ -48,6 +48,7 @@ class Parts:
     clock: Clock
     landing: Landing
     windows: Windows = field(default_factory=Windows)
+    mode: rollback.Mode = "automatic"  # of what a trigger asks for; a drill's own parts say so to every receiver
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _roll_back(connection: Connection, parts: Parts, change: Change) -> list[str
         reason=change.verdict.reason,
         trigger=change.alert.trigger,
         actor="checkrein",
-        mode="automatic",
+        mode=parts.mode,
     )
     return list(outcome.actions)
 

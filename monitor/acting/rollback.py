@@ -33,7 +33,7 @@ from runbooks.actions import ActionEvent, ActionState, accepting, step
 DAY, HOUR = 86400.0, 3600.0
 LIMIT_PER_HOUR = 5  # automatic rollbacks of all policies together
 NEVER_LIMITED = frozenset({"hard_constraint", "irreversible_action"})
-Mode = Literal["automatic", "manual"]
+Mode = Literal["automatic", "manual", "drill"]
 MOVED = "rollback.requested"
 
 
@@ -119,7 +119,7 @@ def request(
         Why, as a sentence; the trigger's name, or what the person used; who asks.
     mode
         ``manual`` is never limited, and neither are the triggers of hard limits and irreversible actions: stopping
-        must always be possible.
+        must always be possible. ``drill`` is what a drill's own database asks for: a receiver moves nothing for it.
     to_version
         A person may name the version to go to, even one that was rolled back before; a trigger may not.
     limited
@@ -134,7 +134,7 @@ def request(
     ValueError
         If a trigger names ``to_version``, or a person names the version that is to be stopped.
     """
-    if to_version is not None and mode != "manual":
+    if to_version is not None and mode == "automatic":
         raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
     configuration = settings.policy[policy]
     route = locked_route(connection, settings, clock, policy)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import Connection, case, func, select
 
 from monitor.clock import Clock
+from monitor.drill.kept import KILL, newest_passed
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, heartbeats, policies, quarantine
 from runbooks.actions import ActionState
@@ -56,6 +57,7 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
         select(*by, func.count()).where(alerts.c.state == "firing").group_by(*by)
     ):
         firing.labels(policy, severity).set(number)
+    _drills(connection, settings, clock, gauge)
     _quarantined(connection, settings, gauge)
     return generate_latest(registry).decode()
 
@@ -100,6 +102,18 @@ def _deliveries(connection: Connection, settings: Settings, gauge: Callable[...,
     attempts = gauge("delivery_attempts", "Attempts to deliver the actions that are stored", "hook")
     for hook, number in tried.items():
         attempts.labels(hook).set(number)
+
+
+def _drills(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Tell how old the last passed drill of each rollback trigger and of the kill switch is, and of others drilled."""
+    told = gauge("drill_age_seconds", "Age of the last passed drill; +Inf: none passed", "policy", "trigger")
+    passed = newest_passed(connection)
+    for policy in settings.policy:
+        on = settings.triggers(policy)
+        due = [name for name, one in on.items() if one.severity == "rollback" or (policy, name) in passed]
+        for name in (*due, KILL):
+            row = passed.get((policy, name))
+            told.labels(policy, name).set(math.inf if row is None else clock.now() - row.ended)
 
 
 def _quarantined(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:

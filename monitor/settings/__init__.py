@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
+from monitor.settings.drill import Drill
 from monitor.settings.model import ConfigurationError, Table, nearest, read
 from monitor.settings.policy import Candidate, Confirmation, Constraint, FalseRollbacks, Policy, Source, Store
 from monitor.settings.rules import Hook, Trigger
@@ -21,6 +22,7 @@ __all__ = [
     "ConfigurationError",
     "Confirmation",
     "Constraint",
+    "Drill",
     "FalseRollbacks",
     "Hook",
     "Policy",
@@ -43,6 +45,7 @@ class Settings(Table):
     policy: dict[str, Policy] = Field(default_factory=dict)
     trigger: dict[str, Trigger] = Field(default_factory=dict)
     hook: dict[str, Hook] = Field(default_factory=dict)
+    drill: Drill = Drill()
     base: Path = Field(Path(), exclude=True, description="Directory of the file; not a key of it.")
 
     def triggers(self, policy: str) -> dict[str, Trigger]:
