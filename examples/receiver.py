@@ -31,7 +31,7 @@ from urllib.parse import parse_qs, urlsplit
 EVENT = "checkrein.rollback.requested.v1"
 TOLERANCE = 300.0  # seconds; an attempt exactly this old is still accepted
 LARGEST_BODY = 1 << 20
-REHEARSALS = ("dry_run", "test")  # modes of an event that is answered and changes nothing
+REHEARSALS = ("dry_run", "test", "drill")  # modes of an event that is answered and changes nothing
 Answer = tuple[int, dict[str, Any]]
 Switch = Callable[[str, str], str]
 

@@ -13,6 +13,7 @@ from monitor.candidates import CandidateError
 from monitor.commands import (
     acting,
     alerting,
+    drilling,
     governing,
     identifying,
     logs,
@@ -41,6 +42,7 @@ app.add_typer(acting.action_app, name="action")
 app.add_typer(alerting.alert_app, name="alert")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
+governing.runbook_app.command("drill")(drilling.drill)
 app.add_typer(reporting.report_app, name="report")
 app.add_typer(reviewing.review_app, name="review")
 app.add_typer(rolling.rollout_app, name="rollout")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,14 @@ class Finding:
     bad: bool
 
 
-def lint(settings: Settings, today: datetime | None = None) -> list[Finding]:
+def lint(
+    settings: Settings, today: datetime | None = None, drilled: Mapping[tuple[str, str], str] | None = None
+) -> list[Finding]:
     """Check the pages of every trigger of a configuration.
 
     Triggers without a page, missing headings or keys, dead links, and drills that are overdue. A page that never was
     drilled is a warning: it is how every page starts, and RBK items of the checklist stay insufficient meanwhile.
+    ``drilled`` is the day of the newest passed drill of each (policy, trigger), beside what the pages say themselves.
     """
     found: list[Finding] = []
     texts = _texts(settings)
@@ -49,11 +53,34 @@ def lint(settings: Settings, today: datetime | None = None) -> list[Finding]:
         found += [Finding(name, f"dead link {target}", True) for target in _dead(text, texts)]
         if page is None:
             continue
-        if page.last_drill is None:
+        held: dict[str, str] = {}  # by policy: the oldest of its triggers' drills
+        for (policy, trigger), at in (drilled or {}).items():
+            if trigger in _on(settings, policy, name):
+                held[policy] = min(at, held.get(policy, at))
+        if page.last_drill is None and not held:
             found.append(Finding(name, "was never drilled", False))
+        elif not problems and held:
+            found += _overdue(page, held, day)
         elif not problems and page.drill_overdue(day):
             found.append(Finding(name, f"last drilled {page.last_drill}, due every {page.drill_every}", True))
     return found
+
+
+def _on(settings: Settings, policy: str, page: str) -> set[str]:
+    """Return the enabled triggers of a policy whose page it is."""
+    if policy not in settings.policy:
+        return set()
+    return {name for name, trigger in settings.triggers(policy).items() if (trigger.runbook or name) == page}
+
+
+def _overdue(page: Page, held: Mapping[str, str], day: date) -> list[Finding]:
+    """Return a finding for each policy whose newest passed drill, or the page's own day, is too old."""
+    late = []
+    for policy, at in sorted(held.items()):
+        last = max(at, page.last_drill or at)
+        if replace(page, last_drill=last).drill_overdue(day):
+            late.append(Finding(page.name, f"last drilled {last} for {policy}, due every {page.drill_every}", True))
+    return late
 
 
 def page_for(settings: Settings, trigger: str) -> Page:

@@ -18,6 +18,7 @@ from monitor.store.tables import policies, routes
 from monitor.tick import Parts
 
 CLOCK_VARIABLE = "CHECKREIN_CLOCK"
+_SQLITE = "sqlite:///"
 
 
 def open_parts(config: Path) -> Parts:
@@ -47,7 +48,10 @@ def clock_of_environment() -> Clock:
 
 def build(settings: Settings, clock: Clock) -> Parts:
     """Build the parts from settings, with every configured policy present in the database."""
-    database = Database(_resolved(settings))
+    url = url_of(settings)
+    if url != settings.store.url:  # a relative path: its directory is ours to make
+        Path(url.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+    database = Database(url)
     database.migrate()
     parts = Parts(settings, database, clock, Landing(database, settings, clock))
     with database.read() as connection:
@@ -69,12 +73,9 @@ def worker_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-def _resolved(settings: Settings) -> str:
+def url_of(settings: Settings) -> str:
     """Return the database URL, a relative SQLite path taken from the configuration's directory."""
-    prefix = "sqlite:///"
     url = settings.store.url
-    if url.startswith(prefix) and not url.startswith(prefix + "/") and url != prefix:
-        path = settings.path(url.removeprefix(prefix))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return f"{prefix}{path}"
+    if url.startswith(_SQLITE) and not url.startswith(_SQLITE + "/") and url != _SQLITE:
+        return f"{_SQLITE}{settings.path(url.removeprefix(_SQLITE))}"
     return url

@@ -12,6 +12,7 @@ from monitor.acting import held
 from monitor.alerting import alert_ids, overlays, stale
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
+from monitor.drill import kept
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
@@ -97,6 +98,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
         },
         "failing": failing(connection, clock, policy),
         "stale": late,
+        "drills_overdue": kept.overdue(connection, settings, clock, policy),
         "reviews": reviewing.queue(connection, settings, clock, policy),
     }
 

@@ -48,6 +48,7 @@ class Parts:
     clock: Clock
     landing: Landing
     windows: Windows = field(default_factory=Windows)
+    mode: rollback.Mode = "automatic"  # of what a trigger asks for; a drill's own parts say so to every receiver
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _roll_back(connection: Connection, parts: Parts, alert: Alert) -> list[str]:
         reason=alert.reason,
         trigger=alert.trigger,
         actor="checkrein",
-        mode="automatic",
+        mode=parts.mode,
     )
     return list(outcome.actions)
 

@@ -47,7 +47,7 @@ def request(
         reason=reason,
         trigger=trigger,
         actor=actor,
-        mode="manual",
+        mode="drill" if parts.mode == "drill" else "manual",
         to_version=to,
     )
 

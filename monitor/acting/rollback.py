@@ -34,7 +34,7 @@ from monitor.store.database import insert_new
 from monitor.store.tables import actions, policies, routes
 from runbooks.actions import ActionEvent, ActionState, step
 
-Mode = Literal["automatic", "manual"]
+Mode = Literal["automatic", "manual", "drill"]
 Held = Literal["limited", "blocked", "cooling_down"]
 _WHY = {"limited": ActionEvent.LIMIT, "blocked": ActionEvent.REFUSE, "cooling_down": ActionEvent.COOL_DOWN}
 
@@ -122,7 +122,7 @@ def request(
         Why, as a sentence; the trigger's name, or what the person used; who asks.
     mode
         ``manual`` is never limited, and neither are the triggers of hard limits and irreversible actions: stopping
-        must always be possible.
+        must always be possible. ``drill`` is what a drill's own database asks for: a receiver moves nothing for it.
     to_version
         A person may name the version to go to, even one that was rolled back before; a trigger may not.
     evidence_url
@@ -135,7 +135,7 @@ def request(
     ValueError
         If a trigger names ``to_version``, or a person names the version that is to be stopped or is rolled out.
     """
-    if to_version is not None and mode != "manual":
+    if to_version is not None and mode == "automatic":
         raise ValueError("only a person may name to_version; a trigger follows the policy's fallbacks")
     route = locked_route(connection, settings, clock, policy)
     routed = tuple(version for version, share in json.loads(route.split).items() if share > 0)

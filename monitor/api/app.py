@@ -15,6 +15,7 @@ from monitor.api import (
     actions,
     alerts,
     drift_reports,
+    drills,
     foreign,
     logs,
     notifications,
@@ -80,6 +81,7 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
     app.include_router(notifications.router(scheduler), prefix="/api/v1")
     app.include_router(foreign.router(scheduler), prefix="/api/v1")
     app.include_router(drift_reports.router(scheduler), prefix="/api/v1")
+    app.include_router(drills.router(scheduler), prefix="/api/v1")
     parts = scheduler.parts
 
     @app.get("/healthz", tags=["operation"], summary="Whether every part of this process runs")

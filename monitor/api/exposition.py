@@ -11,6 +11,7 @@ from sqlalchemy import Connection, case, func, select
 
 from monitor.alerting.overlays import KINDS
 from monitor.clock import Clock
+from monitor.drill.kept import KILL, newest_passed
 from monitor.notify import outbox
 from monitor.review import told
 from monitor.running.failures import FAILED
@@ -63,6 +64,7 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
     ):
         firing.labels(policy, severity).set(number)
     _alert_health(connection, settings, clock, gauge)
+    _drills(connection, settings, clock, gauge)
     _quarantined(connection, settings, gauge)
     _reviews(connection, settings, clock, gauge)
     return generate_latest(registry).decode()
@@ -157,6 +159,18 @@ def _reviews(connection: Connection, settings: Settings, clock: Clock, gauge: Ca
         waiting.labels(policy).set(found["open"])
         oldest.labels(policy).set(found["oldest_s"] or 0)
         exploits.labels(policy).set(found["exploits"])
+
+
+def _drills(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Tell how old the last passed drill of each rollback trigger and of the kill switch is, and of others drilled."""
+    told = gauge("drill_age_seconds", "Age of the last passed drill; +Inf: none passed", "policy", "trigger")
+    passed = newest_passed(connection)
+    for policy in settings.policy:
+        on = settings.triggers(policy)
+        due = [name for name, one in on.items() if one.severity == "rollback" or (policy, name) in passed]
+        for name in (*due, KILL):
+            row = passed.get((policy, name))
+            told.labels(policy, name).set(math.inf if row is None else clock.now() - row.ended)
 
 
 def _quarantined(connection: Connection, settings: Settings, gauge: Callable[..., Gauge]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from monitor import status
 from monitor.checklists.span import DAY, Span
 from monitor.clock import Clock
+from monitor.drill import kept
 from monitor.judging.segments import keys_of
 from monitor.judging.windows import ALL_VERSIONS
 from monitor.metrics import METRICS
@@ -73,10 +74,19 @@ def _triggers(connection: Connection, span: Span, *, alive: bool) -> tuple[Trigg
                 judging,
                 int(fired),
                 ages,
+                _drilled(connection, span, name, trigger),
                 dry_run=trigger.dry_run,
             )
         )
     return tuple(found)
+
+
+def _drilled(connection: Connection, span: Span, name: str, trigger: Trigger) -> tuple[float, ...]:
+    """Return the age in days of the newest passed drill of a trigger; one of other settings proves nothing of these."""
+    found = kept.newest_passed(connection, span.policy).get((span.policy, name))
+    if found is None or found.parameters != kept.digest(trigger):
+        return ()
+    return (max(0.0, (span.end - found.ended) / DAY),)
 
 
 def _newest(connection: Connection, span: Span, trigger: str) -> list[tuple[str, str, float | None, int]]:

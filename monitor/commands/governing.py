@@ -63,9 +63,11 @@ def show(
 @runbook_app.command("lint")
 def lint(config: Config = CONFIG, as_json: Json = False) -> int:
     """Check that every trigger has a page that a person can follow at night; exit status 1 with findings."""
+    from monitor.drill.kept import dates_of
     from monitor.playbook import lint as check
 
-    findings = check(load(config))
+    settings = load(config)
+    findings = check(settings, None, dates_of(settings))
     bad = sum(finding.bad for finding in findings)
     lines = [f"{'error' if finding.bad else 'warning'}: {finding.page}: {finding.text}" for finding in findings]
     lines.append(f"{bad} errors, {len(findings) - bad} warnings")

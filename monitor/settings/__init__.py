@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from monitor.settings.digest import Digest
+from monitor.settings.drill import Drill
 from monitor.settings.inhibit import Inhibit, check
 from monitor.settings.model import ConfigurationError, Table, nearest, read
 from monitor.settings.notify import Notify
@@ -26,6 +27,7 @@ __all__ = [
     "Confirmation",
     "Constraint",
     "Digest",
+    "Drill",
     "FalseRollbacks",
     "Hook",
     "Inhibit",
@@ -53,6 +55,7 @@ class Settings(Table):
     notify: dict[str, Notify] = Field(default_factory=dict)
     inhibit: dict[str, Inhibit] = Field(default_factory=dict)
     digest: Digest = Digest()
+    drill: Drill = Drill()
     base: Path = Field(Path(), exclude=True, description="Directory of the file; not a key of it.")
 
     def triggers(self, policy: str) -> dict[str, Trigger]:

@@ -90,6 +90,9 @@ class Hook(Table):
     )
     policies: tuple[str, ...] = Field((), description="Policies that it serves; empty: all.")
     timeout: Duration = Field(5.0, description="Real time for one attempt as a whole.")
+    drills: bool = Field(
+        False, description='The receiver knows the mode "drill": it acknowledges, and moves no traffic.'
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Hook:

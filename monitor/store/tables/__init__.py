@@ -6,6 +6,7 @@ Times are seconds since 1970 UTC on the injected clock unless the name begins wi
 from monitor.store.tables.acting import actions, events, incidents, routes
 from monitor.store.tables.base import metadata
 from monitor.store.tables.checklists import checklist_evidence, checklist_items, checklist_runs
+from monitor.store.tables.drilling import drills
 from monitor.store.tables.estimating import candidates, differences, estimates, promotions
 from monitor.store.tables.explaining import explanations
 from monitor.store.tables.judging import alerts, backtests, baselines, transitions, verdicts
@@ -36,6 +37,7 @@ __all__ = [
     "checklist_runs",
     "differences",
     "drift_reports",
+    "drills",
     "estimates",
     "events",
     "explanations",

@@ -12,6 +12,32 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     op.create_table(
+        "drills",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("trigger", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("to_version", sa.String(), nullable=False),
+        sa.Column("receiver", sa.String(), nullable=False),
+        sa.Column("page", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("began", sa.Float(), nullable=False),
+        sa.Column("ended", sa.Float(), nullable=False),
+        sa.Column("real_began", sa.Float(), nullable=False),
+        sa.Column("real_ended", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=True),
+        sa.Column("steps", sa.Text(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("parameters", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("drills", schema=None) as batch_op:
+        batch_op.create_index("drills_by_trigger", ["policy", "trigger", "id"], unique=False)
+
+    op.create_table(
         "foreign_alerts",
         sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("starts", sa.Float(), nullable=False),
