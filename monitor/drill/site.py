@@ -60,6 +60,10 @@ class EventClock:
         """Return real time: networks are not sped up."""
         return self.outer.real()
 
+    def monotonic(self) -> float:
+        """Return the monotonic seconds of the clock that it was started under."""
+        return self.outer.monotonic()
+
     def reach(self, at: float) -> None:
         """Move event time forward to ``at``, never back."""
         self.at = max(self.at, at)
