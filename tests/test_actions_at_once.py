@@ -16,9 +16,9 @@ from sqlalchemy import select, update
 
 from monitor.acting import outbox
 from monitor.acting.actions import ActionLoop
+from monitor.acting.queued import MARGIN
 from monitor.clock import ManualClock
 from monitor.hooks import Answer
-from monitor.queued import MARGIN
 from monitor.store.database import Database, DatabaseUnavailableError
 from monitor.store.tables import actions, heartbeats
 from tests.receivers import EPOCH, SECRET, Endpoint, Site

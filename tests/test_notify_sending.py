@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from monitor.acting.queued import MARGIN
 from monitor.clock import ManualClock
 from monitor.hooks.answer import Answer
 from monitor.notify import Message, enqueue, outbox
 from monitor.notify.channels import send
-from monitor.queued import MARGIN
 from monitor.store.database import Database
 from runbooks.actions import UnknownTransitionError
 from runbooks.messages import TABLE, MessageEvent, MessageState, accepting, step
@@ -161,7 +162,12 @@ def test_pages_go_before_digests(told: Told) -> None:
 
 def test_a_worker_that_dies_between_sending_and_marking_tells_twice_under_one_id(told: Told, a: Endpoint) -> None:
     keys: list[str] = []
-    a.handle = lambda headers, body: (keys.append(headers["idempotency-key"]), (200, {}))[1]
+
+    def handle(headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+        keys.append(headers["idempotency-key"])
+        return 200, {}
+
+    a.handle = handle
     page = told.tell()
     with told.database.begin() as connection:
         held = outbox.claim(connection, told.clock, "duty", 100.0)

@@ -20,11 +20,11 @@ from sqlalchemy import select
 from monitor.acting import outbox
 from monitor.acting.confirm import acknowledge, confirm, watching
 from monitor.acting.relapse import relapsed, reopen
+from monitor.acting.sending import SendingLoop
 from monitor.clock import Clock
 from monitor.hooks import HOOKS, Answer
 from monitor.hooks.webhook import ask
 from monitor.incidents import close_quiet
-from monitor.sending import SendingLoop
 from monitor.settings import Settings
 from monitor.store.database import Database
 from monitor.store.tables import actions, incidents

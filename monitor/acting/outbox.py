@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select, update
 
 from monitor import events
+from monitor.acting.queued import FAR, SCHEDULE, STILL, Queue, afresh, delay
 from monitor.clock import Clock
 from monitor.hooks import Acknowledgement, Answer
-from monitor.queued import FAR, SCHEDULE, STILL, Queue, afresh, delay
 from monitor.store.tables import actions
 from runbooks.actions import ActionEvent, ActionState, accepting, step
 

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, case, exists, func, or_
 
 from monitor import events
+from monitor.acting.queued import STILL, Queue, afresh, delay
 from monitor.clock import Clock
 from monitor.events import canonical
 from monitor.hooks.answer import Answer
 from monitor.notify.message import Message, parsed
-from monitor.queued import STILL, Queue, afresh, delay
 from monitor.store.tables import notifications
 from runbooks.messages import WAITING, MessageEvent, MessageState, accepting, step
 
