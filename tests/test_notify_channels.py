@@ -80,7 +80,12 @@ def test_pagerdutys_answers(endpoint: Endpoint, status: int, outcome: str) -> No
 
 def test_alertmanagers_webhook_is_whole_and_its_alert_is_one_from_page_to_resolution(endpoint: Endpoint) -> None:
     seen: list[dict[str, str]] = []
-    endpoint.handle = lambda headers, body: (seen.append(headers), (200, {}))[1]
+
+    def handle(headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+        seen.append(headers)
+        return 200, {}
+
+    endpoint.handle = handle
     way = channel(kind="alertmanager", urls=[endpoint.url], bearer="env:KEY", server="https://reins.example")
     for kind in ("page", "resolved"):
         assert send(way, "ntf_1", message(kind=kind, **AT), NOW)[0].outcome == "delivered"

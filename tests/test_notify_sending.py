@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -161,7 +162,12 @@ def test_pages_go_before_digests(told: Told) -> None:
 
 def test_a_worker_that_dies_between_sending_and_marking_tells_twice_under_one_id(told: Told, a: Endpoint) -> None:
     keys: list[str] = []
-    a.handle = lambda headers, body: (keys.append(headers["idempotency-key"]), (200, {}))[1]
+
+    def handle(headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+        keys.append(headers["idempotency-key"])
+        return 200, {}
+
+    a.handle = handle
     page = told.tell()
     with told.database.begin() as connection:
         held = outbox.claim(connection, told.clock, "duty", 100.0)

@@ -233,7 +233,7 @@ def test_all_parts_run_and_end(tmp_path: Path) -> None:
     scheduler = Scheduler(build(parse(policy(), tmp_path), SpedClock(EPOCH, 60.0)), "one")
     assert not scheduler.alive()["beat"]
     scheduler.start()
-    assert set(scheduler.alive()) == {"beat", "events", "actions", "watchdog"}
+    assert set(scheduler.alive()) == {"beat", "events", "actions", "notifications", "watchdog"}
     until(lambda: heart(scheduler.parts, "retain"))
     until(lambda: heart(scheduler.parts, "actions"))
     scheduler.stop()

@@ -22,6 +22,7 @@ import pytest
 from tests.ports import free_port
 
 PATIENCE = 300.0
+PARTS = ("beat", "events", "actions", "notifications", "watchdog")
 CONFIGURATION = """
 [policy.cooling]
 incumbent = "v6"
@@ -147,7 +148,7 @@ def test_the_first_token_is_shown_once_and_opens_the_server(first: Server, token
     assert first.post("/api/v1/decisions", token[:-1], [row]).status_code == 401
     told = get(f"{first.url}/api/v1/policies/cooling/status").json()
     assert (told["serving"], told["data_age_s"] < PATIENCE) == ("v7", True)
-    assert get(f"{first.url}/healthz").json()["parts"] == dict.fromkeys(("beat", "events", "actions", "watchdog"), True)
+    assert get(f"{first.url}/healthz").json()["parts"] == dict.fromkeys(PARTS, True)
     assert "checkrein_data_age_seconds" in get(f"{first.url}/metrics").text
 
 

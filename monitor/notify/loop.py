@@ -39,7 +39,7 @@ class NotificationLoop(SendingLoop):
     def _drain(self, channel: str) -> int:
         """Claim, send and mark until the channel has nothing due; return the attempts."""
         known = self._settings.notify.get(channel)
-        lasts = known.timeout * len(known.targets) if known else 0.0
+        lasts = known.lasts if known else 0.0
         attempts = 0
         while True:
             with self._database.begin() as connection:

@@ -17,10 +17,10 @@ from monitor.notify.message import Message
 from monitor.notify.wording import credential, text, title
 from monitor.running import apart
 from monitor.settings import Notify
+from monitor.settings.notify import START
 
 CHILD = Path(__file__).with_name("apprise_child.py")
 TYPES = {"info": "info", "warn": "warning", "page": "failure", "rollback": "failure"}
-_START = 10.0  # real seconds to start Python and load Apprise, beside the channel's timeout
 _STATUS = 5  # digits of it, at most, that the child says
 
 
@@ -48,7 +48,7 @@ def send(channel: Notify, target: str, identity: str, message: Message, real_now
                 input=json.dumps(asked).encode(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                timeout=channel.timeout + _START,
+                timeout=channel.timeout + START,
                 env=apart.environment(Path(home)),
                 cwd=home,
                 check=False,

@@ -12,6 +12,7 @@ from monitor.units import Duration
 
 EVENTS_V2 = "https://events.pagerduty.com/v2/enqueue"
 _SECRET = ("env:", "file:")
+START = 10.0  # real seconds to start Apprise, beside the timeout
 _MOST = 240.0  # real seconds that one attempt takes at most: its lease must outlive it
 
 
@@ -43,6 +44,11 @@ class Notify(Table):
         """What one message goes to, each apart; a secret is named by its reference."""
         return (self.url or EVENTS_V2,) if self.kind == "pagerduty" else self.urls
 
+    @property
+    def lasts(self) -> float:
+        """Real seconds that one attempt at all of them takes at most."""
+        return (self.timeout + (START if self.kind == "apprise" else 0.0)) * len(self.targets)
+
     @model_validator(mode="after")
     def _complete(self) -> Notify:
         # What was written may be a credential: no sentence repeats it.
@@ -70,8 +76,9 @@ class Notify(Table):
                 _plain(text, f"urls.{number}")
         if len(set(self.urls)) < len(self.urls):
             raise ValueError("urls: one of them is there twice: remove it")
-        if not 0 < self.timeout * len(self.targets) <= _MOST:
-            raise ValueError("timeout: more than 0, and 4m at most over all urls together")
+        if not (self.timeout > 0 and self.lasts <= _MOST):
+            more = ", with 10s for each to start Apprise" if self.kind == "apprise" else ""
+            raise ValueError(f"timeout: more than 0, and 4m at most over all urls together{more}")
         return self
 
 
