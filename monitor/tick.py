@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, insert, select, update
 
-from monitor import dry_runs, events
+from monitor import events
 from monitor.acting import rollback
 from monitor.acting.held import let_go
-from monitor.alerting import paging
+from monitor.alerting import dry_runs, paging
 from monitor.bucketing import plans, sealing
 from monitor.clock import Clock
 from monitor.judging import decide, judge

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from detectors import State, Verdict
-from monitor.alert_ids import find, identify
 from monitor.alerting import overlays
+from monitor.alerting.alert_ids import find, identify
+from monitor.alerting.inhibitions import Where
 from monitor.clock import ManualClock, stamp
-from monitor.inhibitions import Where
 from monitor.judging import decide
 from monitor.judging.decide import Alert
 from monitor.store.database import Database

@@ -17,11 +17,11 @@ import pytest
 from sqlalchemy import select
 
 from monitor import events
-from monitor.alert_ids import identify
 from monitor.alerting import silences
+from monitor.alerting.alert_ids import identify
+from monitor.alerting.inhibitions import Where
 from monitor.alerting.overlays import over
 from monitor.clock import ManualClock
-from monitor.inhibitions import Where
 from monitor.store.database import Database
 from monitor.store.tables import actions, alerts, notices, routes, transitions, verdicts
 from monitor.store.tables import events as log

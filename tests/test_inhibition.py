@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from monitor import alert_ids, status
-from monitor.alerting import silences
+from monitor import status
+from monitor.alerting import alert_ids, silences
+from monitor.alerting.inhibitions import Where, inhibited
 from monitor.clock import ManualClock
-from monitor.inhibitions import Where, inhibited
 from monitor.settings import ConfigurationError, parse
 from monitor.store.database import Database
 from monitor.store.tables import actions, routes, transitions

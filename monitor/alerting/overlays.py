@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
+from monitor.alerting.inhibitions import Inhibited, Where, inhibited, raised
 from monitor.clock import Clock, stamp
-from monitor.inhibitions import Inhibited, Where, inhibited, raised
 from monitor.settings import Settings, Trigger
 from monitor.store.tables import notices, silences
 

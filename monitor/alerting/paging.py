@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
-from monitor import alert_ids, events
+from monitor import events
+from monitor.alerting import alert_ids
+from monitor.alerting.inhibitions import Where
 from monitor.alerting.overlays import QUIET, over
 from monitor.clock import Clock
-from monitor.inhibitions import Where
 from monitor.judging.decide import Alert, Change
 from monitor.settings import Settings
 from monitor.store.database import upsert

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from monitor import alert_ids
-from monitor.alerting import silences
+from monitor.alerting import alert_ids, silences
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem

@@ -62,8 +62,7 @@ def silence(
     as_json: Json = False,
 ) -> int:
     """Mute the pages about one alert; what rolls back is never muted. Exit status 1 if there is no such alert."""
-    from monitor import alert_ids
-    from monitor.alerting import silences
+    from monitor.alerting import alert_ids, silences
 
     parts = open_parts(config)
     end = moment(until, "--until") if lasts is None else parts.clock.now() + seconds(lasts)

@@ -16,10 +16,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from monitor import events, status
+from monitor.alerting.inhibitions import Where
 from monitor.alerting.overlays import QUIET, is_dry
 from monitor.alerting.paging import FLAPS
 from monitor.clock import Clock, stamp
-from monitor.inhibitions import Where
 from monitor.judging import decide
 from monitor.notify.message import Message, enqueue
 from monitor.settings import Settings

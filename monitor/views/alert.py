@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor import alert_ids, status
-from monitor.alerting import silences
+from monitor import status
+from monitor.alerting import alert_ids, silences
 from monitor.clock import Clock, stamp
 from monitor.settings import Settings
 from monitor.store.tables import notices, transitions
