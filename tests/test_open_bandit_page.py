@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs/open-bandit.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SAVED = {"toml": "checkrein.toml", "python": "candidates.py"}
 DATA = Path(os.environ.get("CHECKREIN_OBD_DIR", "."))
-VARIES = re.compile(r"in [\d.]+ s \([\d,]+ rows/s\)|data [\d.]+ d old")  # the machine's speed, today's date
+VARIES = re.compile(r"in [\d.]+ s \([\d,]+ rows/s\)|data [\d.]+ \w+ old")  # the machine's speed, the clock's time
 
 
 @dataclass(frozen=True)

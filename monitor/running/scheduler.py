@@ -21,20 +21,19 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor import breakglass, checklists
+from monitor import breakglass
 from monitor.acting import route
 from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
 from monitor.judging.single_events import pending
-from monitor.live import estimates
-from monitor.notify import digest
 from monitor.notify.loop import NotificationLoop
 from monitor.rollouts import progress as rolling
 from monitor.rollouts.hold import Watch
-from monitor.running import retention, slots
+from monitor.running import slots
 from monitor.running.beat import EachSlot, hasten
 from monitor.running.failures import FAILED, worked, works_again
 from monitor.running.horizon import horizon, within_reach
+from monitor.running.jobs import HOURLY, UPKEEP
 from monitor.store.database import DatabaseUnavailableError, upsert
 from monitor.store.tables import heartbeats
 from monitor.tick import Parts, tick, tick_events
@@ -56,12 +55,6 @@ THREADS = {"default": 2, "passes": 3, "hourly": 1}
 
 _MOVES = 24  # bits of an hourly slot that count how often the route moved
 
-# Done once an hour of event time for each policy; and for the whole: which slot it is now (None: none), and the work.
-HOURLY: dict[str, Callable[[Parts, str], object]] = {"estimate": estimates.refresh, "checklist": checklists.refresh}
-UPKEEP: dict[str, tuple[Callable[[Parts], int | None], Callable[[Parts], object]]] = {
-    "retain": (retention.slot, retention.run),
-    "digest": (digest.slot, digest.run),
-}
 UPKEEP_EVERY = 60.0  # event seconds between two looks whether a slot of these is due
 SELF_TOLD = {"judge", "watchdog", *HOURLY, *UPKEEP}  # say when they worked: where the slot is taken they do nothing
 
