@@ -22,11 +22,11 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from monitor import events
 from monitor.acting.route import FIRST_REASON
+from monitor.acting.routing import hooks_of, move
 from monitor.acting.signing import rollback_event
 from monitor.clock import Clock
 from monitor.incidents import Incident, add_version, open_incident
 from monitor.rollouts import ended
-from monitor.routing import hooks_of, move
 from monitor.settings import Settings
 from monitor.store.database import insert_new
 from monitor.store.tables import actions, policies, routes

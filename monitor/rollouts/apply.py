@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert
 
 from monitor import events
+from monitor.acting.routing import hooks_of, move
 from monitor.acting.signing import stage_event
 from monitor.clock import Clock
 from monitor.rollouts.store import Plan, RolloutError, change, plan_of
-from monitor.routing import hooks_of, move
 from monitor.settings import Settings
 from monitor.store.tables import actions
 from runbooks.actions import ActionEvent, ActionState, step
@@ -48,14 +48,8 @@ def begin(
     """
     plan, stage = plan_of(row), row.stage + 1
     generation = _ask(connection, settings, clock, row, route, stage=stage, stable=False, reason=reason, actor=actor)
-    fresh: dict[str, Any] = {
-        "judgement": "",
-        "judgement_sha256": "",
-        "judged": None,
-        "begin": None,
-        "baked": 0.0,
-        "idle": 0.0,
-    }
+    fresh: dict[str, Any] = {"judgement": "", "judgement_sha256": "", "judged": None, "begin": None}
+    fresh |= {"baked": 0.0, "idle": 0.0}
     note = f"{plan.name(stage)} was asked for: {reason}"
     return change(
         connection, clock, row, RolloutEvent.ADVANCE, note, actor,
