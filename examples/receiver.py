@@ -29,6 +29,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 EVENT = "checkrein.rollback.requested.v1"
+STAGE = "checkrein.rollout.stage.requested.v1"  # of a rollout: each version's share, and the trusted one
 TOLERANCE = 300.0  # seconds; an attempt exactly this old is still accepted
 LARGEST_BODY = 1 << 20
 REHEARSALS = ("dry_run", "test", "drill")  # modes of an event that is answered and changes nothing
@@ -81,7 +82,8 @@ class Receiver:
         self._lock = threading.Lock()
         self._states: dict[str, dict[str, Any]] = json.loads(state_path.read_bytes()) if state_path.exists() else {}
         for policy, state in self._states.items():
-            on_switch(policy, state["serving"])
+            for version in {state["serving"]: 1.0, **state.get("split", {})}:
+                on_switch(policy, version)
 
     def state(self, policy: str) -> dict[str, Any]:
         """Return policy, generation, serving and artifact_sha256."""
@@ -92,8 +94,11 @@ class Receiver:
         """Return the state of one policy, or of each that an event named."""
         return self.state(policy) if policy else {"policies": {name: self.state(name) for name in list(self._states)}}
 
-    def apply(self, policy: str, version: str, generation: int) -> Answer:
-        """Serve ``version`` if ``generation`` is the highest so far; a duplicate is 200 again, an older one 409."""
+    def apply(self, policy: str, version: str, generation: int, split: Mapping[str, float] | None = None) -> Answer:
+        """Serve ``version``, or the shares of ``split``, if ``generation`` is the highest so far.
+
+        A duplicate is 200 again, an older one 409.
+        """
         with self._lock:
             current = self.state(policy)
             if (generation, version) == (current["generation"], current["serving"]):
@@ -101,10 +106,13 @@ class Receiver:
             if generation <= current["generation"]:
                 return 409, {**current, "applied": False, "error": f"generation {generation} is not newer than this"}
             try:
+                for other in sorted(set(split or ()) - {version}):
+                    self._on_switch(policy, other)
                 artifact = self._on_switch(policy, version)
             except LookupError as error:
                 return 422, {**current, "applied": False, "error": f"version {version} cannot be loaded: {error}"}
             new = {"policy": policy, "generation": generation, "serving": version, "artifact_sha256": artifact}
+            new |= {"split": dict(split)} if split else {}
             self._store({**self._states, policy: new})
             return 200, {**new, "applied": True}
 
@@ -114,16 +122,18 @@ class Receiver:
             return 401, {"applied": False, "error": "the signature is missing, wrong, or more than 300 s old"}
         try:
             data = (event := json.loads(body))["data"]
-            policy, version, generation = data["policy"], data["to_version"], data["generation"]
+            stage = event["type"] == STAGE
+            policy, version, generation = data["policy"], data["serving" if stage else "to_version"], data["generation"]
+            split = {str(name): float(share) for name, share in data["split"].items()} if stage else None
             right = [type(policy), type(version), type(generation)] == [str, str, int] and generation > 0
-            if not right or event["specversion"] != "1.0" or event["type"] != EVENT:
+            if not right or event["specversion"] != "1.0" or event["type"] not in (EVENT, STAGE):
                 raise ValueError
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             wanted = f"{EVENT} as CloudEvents 1.0 JSON with data.policy, data.to_version and data.generation >= 1"
             return 400, {"applied": False, "error": f"expected {wanted}"}
         if data.get("mode") in REHEARSALS:
             return 200, {**self.state(policy), "applied": False}
-        return self.apply(policy, version, generation)
+        return self.apply(policy, version, generation, split)
 
     def _store(self, states: dict[str, dict[str, Any]]) -> None:
         temporary = self._path.with_name(self._path.name + ".tmp")

@@ -20,8 +20,8 @@ from monitor.tick import Parts
 from monitor.tokens import SCOPES, Bearer
 
 HOUR = 3600.0
-QUIET = {name: {"enabled": False} for name in settings.shipped_triggers()}
-POLICY = {"incumbent": "v6", "serving": "v6", "fallbacks": ["v6", "rules"], "trigger": QUIET}
+QUIET: dict[str, Any] = {name: {"enabled": False} for name in settings.shipped_triggers()}
+POLICY: dict[str, Any] = {"incumbent": "v6", "serving": "v6", "fallbacks": ["v6", "rules"], "trigger": QUIET}
 RULE = {"stages": [0.5, 1.0], "hold": "1h", "min_decisions": 1}
 
 

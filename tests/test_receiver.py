@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.acting.signing import signing_headers
+from monitor.acting.signing import signing_headers, stage_event
 from monitor.hooks.answer import acknowledgement
-from tests.signed_receiver import SECRET, Opened, Site, event, sites
+from tests.signed_receiver import NOW, SECRET, Opened, Site, event, sites
 
 
 @pytest.fixture
@@ -65,6 +65,26 @@ def test_an_older_generation_cannot_undo_a_newer_one(site: Site) -> None:
     assert answer.status_code == 409
     assert {"generation": 5, "serving": "v6", "applied": False}.items() <= answer.json().items()
     assert site.health()["serving"] == "v6"
+
+
+def test_a_stage_of_a_rollout_loads_every_version_and_keeps_the_shares(open_site: Opened) -> None:
+    split = {"v6": 0.95, "v7": 0.05}
+    made = {"policy": "cooling", "serving": "v6", "split": split, "rollout": 1, "stage": 2, "reason": "Agreed."}
+
+    def asked(site: Site, generation: int, **changes: Any) -> httpx.Response:
+        told = stage_event("act_1", **made, generation=generation, limitation="", requested=0.0)
+        content = json.dumps({**told, "data": {**told["data"], **changes}}).encode()
+        return site.post(content, signing_headers(SECRET, "act_1", NOW, content))
+
+    site = open_site()
+    answer = asked(site, 3)
+    assert (answer.status_code, answer.json()["split"], answer.json()["serving"]) == (200, split, "v6")
+    assert site.loader.switches == ["v7", "v6"]
+    assert asked(site, 2).status_code == 409
+    assert asked(site, 4, split=["v7"]).status_code == 400
+    assert site.roll_back("v6", 4).json() == {
+        "policy": "cooling", "generation": 4, "serving": "v6", "artifact_sha256": "sha256 of v6", "applied": True,
+    }  # fmt: skip
 
 
 def test_a_generation_means_one_target(site: Site) -> None:

@@ -105,7 +105,7 @@ def test_a_stage_is_told_to_every_hook_and_supersedes_what_is_older(
     assert (data["serving"], data["split"], data["generation"]) == ("v6", {"v6": 0.5, "v7": 0.5}, 2)
     assert "rollout.stage.requested" in [one.kind for one in desk.rows(events)]
     desk.ask(lambda connection: stopped(connection, desk))
-    assert [one.state for one in sorted(desk.rows(actions), key=lambda one: one.generation)][0] == "superseded"
+    assert min(desk.rows(actions), key=lambda one: one.generation).state == "superseded"
 
 
 def served(desk: Desk, minutes: float, **rows: int) -> None:

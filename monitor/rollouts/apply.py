@@ -48,14 +48,8 @@ def begin(
     """
     plan, stage = plan_of(row), row.stage + 1
     generation = _ask(connection, settings, clock, row, route, stage=stage, stable=False, reason=reason, actor=actor)
-    fresh: dict[str, Any] = {
-        "judgement": "",
-        "judgement_sha256": "",
-        "judged": None,
-        "begin": None,
-        "baked": 0.0,
-        "idle": 0.0,
-    }
+    fresh: dict[str, Any] = {"judgement": "", "judgement_sha256": "", "judged": None, "begin": None}
+    fresh |= {"baked": 0.0, "idle": 0.0}
     note = f"{plan.name(stage)} was asked for: {reason}"
     return change(
         connection, clock, row, RolloutEvent.ADVANCE, note, actor,

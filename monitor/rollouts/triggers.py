@@ -7,15 +7,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from monitor.bucketing import buckets
 from monitor.bucketing.plans import current_plan
 from monitor.judging.segments import keys_of, split
-from monitor.judging.windows import ALL_VERSIONS
+from monitor.judging.windows import ALL_VERSIONS, newest_baseline
 from monitor.metrics import METRICS
 from monitor.rollouts.hold import sealed_of
 from monitor.settings import Settings, Trigger
 from monitor.store.tables import alerts
 from runbooks.alerts import OPEN
 
+_REFERENCE = "baseline"  # what a detector says it lacks
+HOUR = 3600
 STALE = 2  # windows that may be sealed and not judged
 
 
@@ -32,8 +35,9 @@ def seen(connection: Connection, settings: Settings, row: Row[Any], *, live: boo
     """Return what the triggers of a rollout's policy say of its candidate and of all versions together.
 
     A trigger that cannot see the candidate is a reason to wait: no data, an error, too few rows, not judged at all, or
-    judged long ago. Segments of too few rows are left out, as the policy's state leaves them out; triggers that only
-    inform, too.
+    judged long ago. Left out are segments of too few rows, as the policy's state leaves them out, triggers that only
+    inform, and those that compare with a baseline in which the candidate has no row: nothing is wrong with either, and
+    the incumbent that serves beside it is what it is compared with.
 
     Parameters
     ----------
@@ -47,7 +51,7 @@ def seen(connection: Connection, settings: Settings, row: Row[Any], *, live: boo
     found = connection.execute(
         select(alerts).where(c.policy == row.policy, c.version.in_((row.candidate, ALL_VERSIONS)))
     ).all()
-    sealed = sealed_of(connection, row.policy)
+    sealed, strange = sealed_of(connection, row.policy), _strange(connection, row.policy, row.candidate)
     failing, doubts, judged, well = [], [], set(), 0
     for alert in found:
         trigger = known.get(alert.trigger)
@@ -60,7 +64,7 @@ def seen(connection: Connection, settings: Settings, row: Row[Any], *, live: boo
             failing.append(f"{named} fires: {alert.reason}")
         elif alert.state in OPEN:
             doubts.append(f"{named} is {alert.state}: {alert.reason}")
-        elif alert.health == "insufficient" and split(alert.key)[1]:
+        elif alert.health == "insufficient" and (split(alert.key)[1] or (strange and _REFERENCE in alert.reason)):
             continue
         elif alert.health != "ok":
             doubts.append(f"{named} cannot tell ({alert.health}): {alert.reason}")
@@ -84,3 +88,9 @@ def _expected(
         if METRICS[trigger.metric].scope == "version" and not METRICS[trigger.metric].event and not trigger.segment
         for key in keys_of(trigger, plan)
     }
+
+
+def _strange(connection: Connection, policy: str, version: str) -> bool:
+    """Whether the newest baseline has no decision of a version, as that of a new version has none."""
+    frozen = newest_baseline(connection, policy)
+    return frozen is None or version not in buckets.versions(connection, policy, HOUR, frozen.begin, frozen.end)
