@@ -15,10 +15,11 @@ from monitor.checklists import beside
 from monitor.checklists.span import Span
 from monitor.landing.land import Landing
 from monitor.store.tables import routes
+from monitor.views.comparison import comparison
 from runbooks.checklist import EVALUATORS, State, judge
 from runbooks.checklist.stage_facts import Stage
 from tests.checklist_facts import STAGE, TEMPLATE, answer, healthy
-from tests.landings import START
+from tests.landings import START, open_landing
 from tests.rollout_stages import ROWS, SHARES, columns, stage
 
 FAIL, FEW = State.FAIL, State.INSUFFICIENT
@@ -75,12 +76,17 @@ def test_the_stage_of_the_route_is_compared(tmp_path: Path) -> None:
     assert set(states.values()) == {State.PASS}
 
 
-def test_a_broken_assignment_fails_the_item(tmp_path: Path) -> None:
-    found = gathered(stage(tmp_path, columns(share=0.1), baseline=True), SHARES)
+def test_a_page_shows_the_same(tmp_path: Path) -> None:
+    landing = stage(tmp_path, columns(gain=0.5))
+    gathered(landing, SHARES)
+    with landing.database.read() as connection:
+        found = comparison(connection, landing.settings, "bids", "v2")
+        assert comparison(connection, landing.settings, "bids", "v3") is None
     assert found is not None
-    assert (found.verdict, answer("LIM-04", healthy(stage=found)).state) == ("error", FAIL)
+    assert (found["verdict"], found["incumbent"], found["shares"]) == ("better", "v1", SHARES)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 @pytest.mark.parametrize("split", [{"v1": 1.0}, {"v1": 0.5, "v3": 0.5}, {"v2": 1.0, "v1": 0.0}])
 def test_without_another_version_beside_it_there_is_no_stage(tmp_path: Path, split: dict[str, float]) -> None:
-    assert gathered(stage(tmp_path, columns()), split) is None
+    assert gathered(open_landing(tmp_path), split) is None

@@ -10,6 +10,7 @@ import pytest
 
 from ope.comparing.arms import Arm, Pair, change, effect, total
 from ope.comparing.blocks import dispersion
+from ope.sequence import mixture_boundary
 
 Draw = Callable[[np.random.Generator, int], Any]
 WORLDS: dict[str, Draw] = {
@@ -54,7 +55,7 @@ def ever_outside(world: str, share: float, streams: int, minutes: int, rows: int
 @pytest.mark.parametrize(("world", "share"), [("normal", 0.5), ("binary", 0.01), ("rare", 0.05), ("lognormal", 0.5)])
 def test_two_equal_arms_differ_in_at_most_5_percent_of_streams(world: str, share: float) -> None:
     # Over 400 streams the rates are 0 to 2.8%.
-    assert ever_outside(world, share, streams=60, minutes=60, rows=100) <= 0.05
+    assert ever_outside(world, share, streams=40, minutes=60, rows=100) <= 0.05
 
 
 @pytest.mark.full
@@ -62,6 +63,17 @@ def test_two_equal_arms_differ_in_at_most_5_percent_of_streams(world: str, share
 @every_world
 def test_long_streams_of_equal_arms_differ_in_at_most_5_percent(world: str, share: float) -> None:
     assert ever_outside(world, share, streams=400, minutes=240, rows=400 if share == 0.5 else 100) <= 0.05
+
+
+def test_the_interval_is_what_the_formula_says() -> None:
+    found = effect([(Arm(100, 1.5, 90.0, 0.0, 2.0), Arm(9_900, 1.0, 9_900.0, 0.0, 2.0))])
+    rows, variance = 4 / (1 / 100 + 1 / 9_900), 90 / 100**2 + 9_900 / 9_900**2
+    assert (found.clock, found.dispersion) == (pytest.approx(rows), 1.0)
+    assert found.high is not None
+    boundary = mixture_boundary(rows)
+    assert found.high - 0.5 == pytest.approx(np.sqrt(boundary * variance / (1 - boundary / rows)))
+    assert found.low == pytest.approx(1.0 - found.high)
+    assert found.p_above(found.low or 0.0) == pytest.approx(0.05)
 
 
 def test_a_worse_candidate_is_found_at_one_percent_of_the_traffic() -> None:

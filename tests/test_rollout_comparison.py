@@ -11,14 +11,27 @@ import pyarrow as pa
 import pytest
 
 from monitor.bucketing import sealing
+from monitor.landing.land import Landing
 from monitor.log_store.schema import TIMESTAMP
 from monitor.validate import Accepted
 from tests.landings import START
 from tests.rollout_stages import ROWS, SHARES, columns, compared, said, stage
 
 
-def test_a_better_candidate_is_better(tmp_path: Path) -> None:
-    found = compared(stage(tmp_path, columns(gain=0.5)))
+@pytest.fixture(scope="module")
+def better(tmp_path_factory: pytest.TempPathFactory) -> Landing:
+    """Return a stage whose candidate earns more; tests only read it."""
+    return stage(tmp_path_factory.mktemp("better"), columns(gain=0.5))
+
+
+@pytest.fixture(scope="module")
+def even(tmp_path_factory: pytest.TempPathFactory) -> Landing:
+    """Return a stage whose candidate earns the same; tests only read it."""
+    return stage(tmp_path_factory.mktemp("even"), columns())
+
+
+def test_a_better_candidate_is_better(better: Landing) -> None:
+    found = compared(better)
     assert found.verdict == "better"
     assert found.low is not None
     assert found.high is not None
@@ -33,17 +46,15 @@ def test_a_worse_candidate_is_worse(tmp_path: Path) -> None:
     said(found, "v2 earns less than v1", "0.199 less is accepted")
 
 
-def test_an_equal_candidate_is_no_worse_within_the_margin_and_undecided_without_one(tmp_path: Path) -> None:
-    landing = stage(tmp_path, columns())
-    assert compared(landing).verdict == "no_worse"
-    found = compared(landing, margin=0.0)
+def test_an_equal_candidate_is_no_worse_within_the_margin_and_undecided_without_one(even: Landing) -> None:
+    assert compared(even).verdict == "no_worse"
+    found = compared(even, margin=0.0)
     assert found.verdict == "inconclusive"
     said(found, "It cannot be told yet whether v2 earns less than v1")
 
 
-def test_the_evidence_names_everything_and_is_json(tmp_path: Path) -> None:
-    landing = stage(tmp_path, columns(gain=0.5))
-    body = json.loads(json.dumps(compared(landing).body, allow_nan=False))
+def test_the_evidence_names_everything_and_is_json(better: Landing) -> None:
+    body = json.loads(json.dumps(compared(better).body, allow_nan=False))
     assert (body["begin"], body["until"], body["shares"]) == (START, START + ROWS, SHARES)
     assert body["alpha"] == 0.05
     assert "Waudby-Smith" in body["method"]
@@ -51,7 +62,7 @@ def test_the_evidence_names_everything_and_is_json(tmp_path: Path) -> None:
     assert arms["v2"]["n"] + arms["v1"]["n"] == ROWS
     difference = arms["v2"]["sum"] / arms["v2"]["n"] - arms["v1"]["sum"] / arms["v1"]["n"]
     assert body["effect"]["value"] == pytest.approx(difference)
-    assert compared(landing).body == compared(landing).body
+    assert compared(better).body == compared(better).body
 
 
 def test_rows_that_are_not_sealed_do_not_count_and_hold_a_pass_back(tmp_path: Path) -> None:
@@ -61,6 +72,7 @@ def test_rows_that_are_not_sealed_do_not_count_and_hold_a_pass_back(tmp_path: Pa
     said(found, "75% of the decisions are mature; 95% are asked for")
 
 
+@pytest.mark.full
 def test_harm_is_told_before_the_rewards_are_mature(tmp_path: Path) -> None:
     assert compared(stage(tmp_path, columns(gain=-0.7), sealed=5400)).verdict == "worse"
 
@@ -72,8 +84,8 @@ def test_a_stage_shorter_than_three_horizons_is_held(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("begin", "until"), [(ROWS, ROWS + 60), (100, 100), (0, 0)])
-def test_no_rows_are_an_error(tmp_path: Path, begin: float, until: float) -> None:
-    found = compared(stage(tmp_path, columns()), begin, until)
+def test_no_rows_are_an_error(even: Landing, begin: float, until: float) -> None:
+    found = compared(even, begin, until)
     assert found.verdict == "error"
     assert found.effect is None
 
@@ -84,7 +96,7 @@ def test_a_candidate_without_rows_is_an_error(tmp_path: Path) -> None:
     said(found, "v2 has no mature decision", "nothing measured never passes")
 
 
-@pytest.mark.parametrize("value", [float("nan"), None])
+@pytest.mark.parametrize("value", [pytest.param(float("nan"), marks=pytest.mark.full), None])
 def test_rewards_that_are_no_numbers_are_an_error(tmp_path: Path, value: Any) -> None:
     made = columns()
     own = [version == "v2" for version in made["version"]]
@@ -102,8 +114,8 @@ def test_infinite_rewards_are_an_error(tmp_path: Path) -> None:
     said(found, "v2 has 1 infinite reward")
 
 
-def test_a_broken_assignment_is_an_error_whatever_the_effect(tmp_path: Path) -> None:
-    found = compared(stage(tmp_path, columns(gain=0.5, share=0.15)))
+def test_a_broken_assignment_is_an_error_whatever_the_effect(better: Landing) -> None:
+    found = compared(better, shares={"v2": 0.15, "v1": 0.85})
     assert found.verdict == "error"
     assert found.ratio_p is not None
     assert found.ratio_p < 0.001
@@ -118,15 +130,15 @@ def test_a_broken_assignment_is_an_error_whatever_the_effect(tmp_path: Path) -> 
         ({"v2": float("nan"), "v1": 0.5}, "no shares of one whole"),
     ],
 )
-def test_impossible_shares_are_an_error(tmp_path: Path, shares: dict[str, float], why: str) -> None:
-    found = compared(stage(tmp_path, columns()), shares=shares)
+def test_impossible_shares_are_an_error(even: Landing, shares: dict[str, float], why: str) -> None:
+    found = compared(even, shares=shares)
     assert found.verdict == "error"
     said(found, why)
 
 
-def test_shares_must_name_both_versions(tmp_path: Path) -> None:
+def test_shares_must_name_both_versions(even: Landing) -> None:
     with pytest.raises(ValueError, match="one share each to v2 and v1"):
-        compared(stage(tmp_path, columns()), shares={"v2": 0.2})
+        compared(even, shares={"v2": 0.2})
 
 
 def test_only_buckets_in_which_both_acted_are_compared(tmp_path: Path) -> None:
@@ -140,8 +152,8 @@ def test_only_buckets_in_which_both_acted_are_compared(tmp_path: Path) -> None:
     assert abs(found.effect) < 0.2
 
 
-def test_few_decisions_are_inconclusive(tmp_path: Path) -> None:
-    found = compared(stage(tmp_path, columns(gain=0.5)), until=600)
+def test_few_decisions_are_inconclusive(better: Landing) -> None:
+    found = compared(better, until=600)
     assert found.verdict == "inconclusive"
     said(found, "decisions with a reward; 200 are asked for")
 
@@ -191,6 +203,7 @@ def test_more_violations_are_worse_however_good_the_reward(tmp_path: Path) -> No
     said(found, "The violation rate of heat is 0.1", "under v2")
 
 
+@pytest.mark.full
 def test_as_many_violations_are_not(tmp_path: Path) -> None:
     found = compared(stage(tmp_path, costs(columns(gain=0.5), 0.01), constraint=HEAT))
     assert found.verdict == "better"
@@ -203,6 +216,7 @@ def test_a_cost_that_is_not_logged_holds_a_pass_back(tmp_path: Path) -> None:
     said(found, "The violation rate of heat of v2 is not known")
 
 
+@pytest.mark.full
 def test_a_slower_candidate_is_worse(tmp_path: Path) -> None:
     made = columns(gain=0.5)
     own = np.array([version == "v2" for version in made["version"]])

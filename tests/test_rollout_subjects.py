@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from monitor.landing.land import Landing
 from tests.rollout_stages import ROWS, columns, compared, said, stage
@@ -36,6 +37,14 @@ def test_people_who_met_both_versions_hold_a_pass_back(tmp_path: Path) -> None:
     said(found, "10 of 400 subjects (segment.person) met both versions: the arms are not isolated")
 
 
+def test_people_who_are_mostly_not_named_are_not_counted(tmp_path: Path) -> None:
+    made = people(5, 0.2, 2.0)
+    made["segment.person"] = [one if i % 50 else None for i, one in enumerate(made["segment.person"])]
+    found = compared(stage(tmp_path, made, **BY_PERSON))
+    assert found.body["subjects"] is None
+    said(found, "was not checked: 144 of 7,200 decisions have no segment.person")
+
+
 def test_people_and_not_their_decisions_are_counted(tmp_path: Path) -> None:
     """400 people are not 7,200 independent rows: plainly counted, chance alone would be a difference."""
     landing = stage(tmp_path, people(6, 0.2, 0.0), **BY_PERSON)
@@ -61,6 +70,7 @@ def test_a_gain_that_fades_with_time_is_named(tmp_path: Path) -> None:
     said(found, "The gain fades: 1.", "by time since the stage began")
 
 
+@pytest.mark.full
 def test_a_gain_that_fades_and_stays_is_told_and_passes(tmp_path: Path) -> None:
     fading = np.where(np.arange(ROWS) < ROWS / 3, 2.0, 0.7)
     found = compared(stage(tmp_path, columns(gain=fading)))
@@ -68,6 +78,7 @@ def test_a_gain_that_fades_and_stays_is_told_and_passes(tmp_path: Path) -> None:
     said(found, "The gain fades", "still gain")
 
 
+@pytest.mark.full
 def test_a_novelty_is_seen_by_the_age_of_exposure_where_people_are_known(tmp_path: Path) -> None:
     """New people come all the time: by the clock nothing fades, by age everything does."""
     rng = np.random.default_rng(7)

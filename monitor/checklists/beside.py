@@ -26,12 +26,17 @@ def gather(connection: Connection, span: Span) -> dict[str, Any]:
         return {}
     other, shares, changed = beside
     configured = span.settings.policy[span.policy]
-    begin = changed + configured.confirm.acknowledge_within
+    begin = begin_of(span, changed)
     found = compare(connection, span.settings, span.policy, span.version, other, begin, span.end, shares)
     return {
         "stage": stage_of(found, other, span.end - begin, configured.reward_horizon),
         "datasets": {"stage": span.cite_values("comparison of the stage", found.n_candidate, found.body)},
     }
+
+
+def begin_of(span: Span, changed: float) -> float:
+    """Return from when the shares of a route that changed are those that the serving side had to show."""
+    return changed + span.settings.policy[span.policy].confirm.acknowledge_within
 
 
 def other_of(connection: Connection, span: Span) -> tuple[str, dict[str, float], float] | None:

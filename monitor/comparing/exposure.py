@@ -20,6 +20,8 @@ from ope.comparing.arms import Arm, Effect, Pair, effect
 
 MOST_ROWS = 3_000_000
 """Decisions of a stage that are read: a second or two. Beyond, subjects are not counted, which is said."""
+NAMED = 0.99
+"""Share of the decisions that must name their subject: the others could be anybody's."""
 AGED = 1 / 3
 """Share of the stage after its first exposure from which a subject's decisions are those of somebody used to it."""
 
@@ -88,7 +90,10 @@ def exposure(
     table = lake.read(connection, policy, "decisions", begin, end, columns=wanted)
     table = table.filter(pa.array(acted(table)))
     table = table.filter(pc.is_in(table["version"], pa.array([candidate, incumbent])))
+    acting = table.num_rows
     table = table.filter(table[column].is_valid())
+    if table.num_rows < NAMED * acting:
+        return None, f"{acting - table.num_rows:,} of {acting:,} decisions have no {column}"
     table = rewards.join(table, lake.read(connection, policy, "rewards", begin, end), configured.reward_events)
     if not table.num_rows:
         return None, f"no decision of the two versions has a value in {column}"

@@ -130,8 +130,8 @@ def effect(pairs: Sequence[Pair], level: float = 0.95, *, at_least: float = 1.0)
     """Return the difference of two arms from minutes in which both acted.
 
     Against ``ope.shift.comparison.compare``, which is made for one look after a firing, this may be looked at every
-    minute and stopped at any time. Against an empirical Bernstein sequence it needs no bound of the reward and is a
-    third as wide at canary sizes; the price is that it is asymptotic: at most 5% of simulated streams ever leave
+    minute and stopped at any time. Against an empirical Bernstein sequence it needs no bound of the reward; the
+    price is that it is asymptotic: at most 5% of simulated streams ever leave
     the 95% sequence with normal, binary, rare and log-normal rewards at 1:1 and 1:99 (``tests/test_ope_arms.py``).
 
     Parameters

@@ -1,0 +1,31 @@
+"""Candidate beside incumbent, for a page: the stage that the route of a policy is in now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from monitor.checklists import beside, gather
+from monitor.rollouts.comparison import compare
+from monitor.settings import Settings
+
+
+def comparison(connection: Connection, settings: Settings, policy: str, version: str) -> dict[str, Any] | None:
+    """Return how a version compares with the one beside it in the route; None where it shares the route with none.
+
+    Parameters
+    ----------
+    connection, settings, policy
+        A read transaction, the configuration, and whose route.
+    version
+        The candidate: one that the route gives a share.
+    """
+    span = gather.span_of(connection, settings, policy, version)
+    found = beside.other_of(connection, span)
+    if found is None:
+        return None
+    other, shares, changed = found
+    begin = beside.begin_of(span, changed)
+    seen = compare(connection, settings, policy, version, other, begin, span.end, shares)
+    return {**vars(seen), "reasons": list(seen.reasons), "candidate": version, "incumbent": other, "shares": shares}
