@@ -12,10 +12,10 @@ from monitor.acting import held
 from monitor.alerting import overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
-from monitor.failures import FAILED, failing
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
+from monitor.running.failures import FAILED, failing
 from monitor.settings import Settings
 from monitor.store.tables import (
     actions,

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import Connection, case, func, select
 
 from monitor.clock import Clock
-from monitor.failures import FAILED
+from monitor.running.failures import FAILED
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, heartbeats, policies, quarantine
 from runbooks.actions import ActionState

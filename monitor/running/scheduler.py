@@ -25,11 +25,11 @@ from monitor import breakglass, checklists
 from monitor.acting import route
 from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
-from monitor.failures import FAILED, worked, works_again
 from monitor.judging.single_events import pending
 from monitor.live import estimates
 from monitor.running import retention, slots
 from monitor.running.beat import EachSlot, hasten
+from monitor.running.failures import FAILED, worked, works_again
 from monitor.running.horizon import horizon, within_reach
 from monitor.store.database import DatabaseUnavailableError, upsert
 from monitor.store.tables import heartbeats
