@@ -18,8 +18,11 @@ from typing import Any
 import httpx
 import pytest
 
+from monitor.clock import ManualClock
 from monitor.store.database import Database
 from tests.ports import free_port
+from tests.receivers import SECRET, Endpoint
+from tests.receivers import Site as Receivers
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-fault-tests"
@@ -204,6 +207,19 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
     yield made
     made.stop()
+
+
+@pytest.fixture
+def receivers(database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receivers]:
+    """Return policies with two receivers and an action loop in this process, on a clock that stands still."""
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    a, b = Endpoint(), Endpoint()
+    made = Receivers(database, clock, a, b)
+    yield made
+    for loop in {*made.loops, made.loop}:
+        loop.close()
+    a.close()
+    b.close()
 
 
 @pytest.fixture

@@ -28,10 +28,8 @@ from monitor.running.beat import EachSlot, hasten
 from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
 from monitor.settings import parse, shipped_triggers
-from monitor.store.database import Database
 from monitor.store.tables import quarantine, verdicts
 from monitor.tick import Parts, tick
-from tests.receivers import SECRET, Endpoint
 from tests.receivers import Site as Receivers
 
 HOUR, STEP = 3600.0, 300.0
@@ -123,6 +121,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -
     return site.run()
 
 
+@pytest.mark.fault(8)
 def test_a_clock_that_jumps_an_hour_ahead_and_back_changes_no_verdict(
     tmp_path: Path, migrated_file: Path, undisturbed: list[tuple[Any, ...]], say: Callable[[str], None]
 ) -> None:
@@ -149,6 +148,7 @@ def local_time(name: str) -> Iterator[None]:
         time.tzset()
 
 
+@pytest.mark.fault(8)
 @pytest.mark.full
 def test_the_hour_that_a_local_clock_shows_twice_is_two_hours(
     tmp_path: Path, migrated_file: Path, undisturbed: list[tuple[Any, ...]], say: Callable[[str], None]
@@ -160,17 +160,6 @@ def test_the_hour_that_a_local_clock_shows_twice_is_two_hours(
         found = site.run()
     assert found == undisturbed
     say(f"{len(found)} verdicts across the end of summer time, equal to those in UTC")
-
-
-@pytest.fixture
-def receivers(database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receivers]:
-    monkeypatch.setenv("HOOK_SECRET", SECRET)
-    a, b = Endpoint(), Endpoint()
-    made = Receivers(database, clock, a, b)
-    yield made
-    made.loop.close()
-    a.close()
-    b.close()
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
@@ -232,6 +221,7 @@ def test_jobs_that_wait_for_an_hour_that_is_over_are_asked_at_once() -> None:
         beat.shutdown()
 
 
+@pytest.mark.fault(8)
 @pytest.mark.full
 def test_a_running_scheduler_goes_on_after_its_clock_was_set_back(tmp_path: Path, say: Callable[[str], None]) -> None:
     """What a clock that is set back does to a beat: all that it waits for is an hour further away."""

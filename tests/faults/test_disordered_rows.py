@@ -129,6 +129,7 @@ def disordered(root: Path, decisions: list[Row], rewards: list[Row], seed: int) 
     return parts, len(arrivals)
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.full), pytest.param(3, marks=pytest.mark.full)])
 def test_disorder_before_the_deadline_changes_no_verdict(tmp_path: Path, say: Callable[[str], None], seed: int) -> None:
     decisions, rewards = log(seed)

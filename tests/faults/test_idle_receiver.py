@@ -36,6 +36,7 @@ def go_on(site: Site, parts: Parts, loop: ActionLoop, clock: ManualClock, second
         loop.run_due()
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize("idle", [True, False], ids=["does-nothing", "acknowledges-and-does-nothing"])
 def test_a_receiver_that_only_says_200_is_paged_within_two_minutes(
     site: Site, say: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, idle: bool

@@ -37,6 +37,7 @@ def acted(site: Site) -> list[Any]:
     return found
 
 
+@pytest.mark.fault(14)
 @pytest.mark.full
 def test_the_kill_switch_works_while_the_receiver_hangs(site: Site, say: Callable[[str], None]) -> None:
     site.configure(configuration(), timeout="60s")

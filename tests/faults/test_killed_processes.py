@@ -211,10 +211,12 @@ def account(site: Site, plan: Plan) -> int:
     return sum(count > 1 for count in posts.values())
 
 
+@pytest.mark.fault(1)
 def test_kills_lose_nothing_and_repeat_nothing(site: Site, say: Callable[[str], None]) -> None:
     say(survive(site, FEWER, policies=6, rollbacks=30, kills=6, pause=(0.6, 1.6), seconds=900))
 
 
+@pytest.mark.fault(1)
 @pytest.mark.full
 def test_a_hundred_kills_over_a_thousand_rollbacks_lose_nothing(site: Site, say: Callable[[str], None]) -> None:
     say(survive(site, FAULTS, policies=40, rollbacks=1000, kills=100, pause=(0.5, 4.0), seconds=5400))

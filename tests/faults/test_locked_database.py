@@ -124,10 +124,12 @@ def _ok(answer: Any, status: int) -> bool:
     return answer is not None and answer.status_code == status
 
 
+@pytest.mark.fault(6)
 def test_a_locked_database_delays_and_loses_nothing(site: Site, say: Callable[[str], None]) -> None:
     say(survive(site, 5.0))
 
 
+@pytest.mark.fault(6)
 @pytest.mark.full
 def test_a_database_locked_for_a_minute_delays_and_loses_nothing(site: Site, say: Callable[[str], None]) -> None:
     say(survive(site, 60.0))

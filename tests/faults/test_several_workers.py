@@ -190,11 +190,13 @@ def after(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() > over
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize("workers", [2, pytest.param(5, marks=pytest.mark.full)])
 def test_workers_together_judge_each_slot_once(site: Site, say: Callable[[str], None], workers: int) -> None:
     say(contend(site, workers, seconds=4.0 + workers))
 
 
+@pytest.mark.fault(7)
 def test_a_killed_workers_slot_is_taken_over(site: Site, say: Callable[[str], None]) -> None:
     """One that is judged only every ten minutes: the next slot would come far too late."""
     site.configure(configuration(poll="10m"))

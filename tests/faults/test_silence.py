@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from monitor.bucketing import baseline
@@ -56,6 +57,7 @@ def run(parts: Parts, scheduler: Scheduler, clock: ManualClock, seconds: float) 
         scheduler.judge("p")
 
 
+@pytest.mark.fault(9)
 def test_three_silent_intervals_alert_within_one_more_and_resolve_nothing(
     tmp_path: Path, say: Callable[[str], None]
 ) -> None:

@@ -24,7 +24,6 @@ from monitor.tick import tick
 from tests.receivers import SECRET, Endpoint
 
 EPOCH, WINDOW, CALM = 1_750_000_200.0, 300.0, 12
-SOFT = [f"soft{number:02}" for number in range(20)]
 HARD = ["hard0", "hard1"]  # their limit may not be passed at all
 
 
@@ -36,10 +35,10 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     made.close()
 
 
-def configuration(receiver: Endpoint) -> dict[str, Any]:
+def configuration(receiver: Endpoint, soft: Sequence[str]) -> dict[str, Any]:
     on = {"violation_budget", "hard_constraint"}
     policies: dict[str, Any] = {}
-    for name in (*SOFT, *HARD):
+    for name in (*soft, *HARD):
         limit = {"cost": "heat", "limit": 1.0, "budget": 0.01, "hard": name in HARD}
         source = {"kind": "jsonl", "path": f"logs/{name}.jsonl", "poll": "5m"}
         policies[name] = {"incumbent": "v6", "serving": "v7", "constraint": {"heat": limit}, "source": source}
@@ -58,22 +57,24 @@ def write(folder: Path, policy: str, begin: float, end: float, heat: float) -> N
         file.write("\n".join(lines) + "\n")
 
 
-@pytest.mark.full
-def test_five_of_twenty_are_rolled_back_and_the_rest_is_one_page(
-    tmp_path: Path, receiver: Endpoint, say: Callable[[str], None]
+@pytest.mark.fault(11)
+@pytest.mark.parametrize("policies", [7, pytest.param(20, marks=pytest.mark.full)])
+def test_five_of_all_are_rolled_back_and_the_rest_is_one_page(
+    tmp_path: Path, receiver: Endpoint, say: Callable[[str], None], policies: int
 ) -> None:
+    soft = [f"soft{number:02}" for number in range(policies)]
     folder, clock = tmp_path / "logs", ManualClock(EPOCH + CALM * WINDOW)
     folder.mkdir()
-    parts = build(parse(configuration(receiver), tmp_path), clock)
+    parts = build(parse(configuration(receiver, soft), tmp_path), clock)
     scheduler = Scheduler(parts, "one")
     loop = ActionLoop(parts.database, parts.settings, clock, "one")
 
     def go_on(bad: Sequence[str]) -> None:
         """Let a window pass in which these policies do what they may not, and judge all of them."""
-        for name in (*SOFT, *HARD):
+        for name in (*soft, *HARD):
             write(folder, name, clock.now(), clock.now() + WINDOW, heat=1.5 if name in bad else 0.5)
         clock.advance(WINDOW)
-        for name in (*SOFT, *HARD):
+        for name in (*soft, *HARD):
             scheduler.judge(name)
         scheduler._judge_events()  # as its own thread does
         loop.run_due()
@@ -85,28 +86,28 @@ def test_five_of_twenty_are_rolled_back_and_the_rest_is_one_page(
     def moved() -> list[str]:
         return sorted(row.policy for row in found(routes) if row.serving == "v6")
 
-    for name in (*SOFT, *HARD):
+    for name in (*soft, *HARD):
         write(folder, name, EPOCH, clock.now(), heat=0.5)
         tick(parts, name, EPOCH)
         baseline.freeze(parts, name, EPOCH, clock.now(), "test")
     for _ in range(2):
-        go_on(bad=SOFT)
+        go_on(bad=soft)
     fired = {row.policy for row in found(alerts) if row.trigger == "violation_budget" and row.state == "firing"}
-    assert fired == set(SOFT)
+    assert fired == set(soft)
     first = moved()
     assert len(first) == LIMIT_PER_HOUR
     limited = [row for row in found(actions) if row.state == "limited"]
-    assert sorted([*first, *(row.policy for row in limited)]) == SOFT, "each that fired is rolled back or held, once"
+    assert sorted([*first, *(row.policy for row in limited)]) == soft, "each that fired is rolled back or held, once"
     assert all("A person must decide." in row.last_error for row in limited)
     pages = [json.loads(row.body) for row in found(events) if row.kind == "page"]
     assert [page["action"] in {row.id for row in limited} for page in pages if page["why"] == "limited"] == [True]
     with parts.database.read() as connection:
-        shown = {name: status.of(connection, parts.settings, clock, name) for name in SOFT}
+        shown = {name: status.of(connection, parts.settings, clock, name) for name in soft}
     assert {one["state"] for one in shown.values()} == {"rollback"}
     assert {name for name, one in shown.items() if "limited" in [a["state"] for a in one["actions"]]} == {
         row.policy for row in limited
     }
-    go_on(bad=(*SOFT, *HARD))
+    go_on(bad=(*soft, *HARD))
     assert moved() == sorted([*HARD, *first]), "a hard limit is never limited, and nothing else moves"
     for row in limited:
         with parts.database.begin() as connection:
@@ -114,13 +115,13 @@ def test_five_of_twenty_are_rolled_back_and_the_rest_is_one_page(
         assert done.state == "requested", "neither is a person"
     loop.run_due()
     loop.close()
-    assert moved() == sorted((*SOFT, *HARD))
+    assert moved() == sorted((*soft, *HARD))
     assert [row.state for row in found(actions)].count("limited") == 0, "decided is not held any more"
     posted = {json.loads(body)["subject"] for body in receiver.bodies}
-    assert posted == {*SOFT, *HARD}
+    assert posted == {*soft, *HARD}
     whys = [json.loads(row.body)["why"] for row in found(events) if row.kind == "page"]
     assert whys.count("limited") == 1
     say(
-        f"20 fired at once: {len(first)} rolled back, {len(limited)} held and shown, 1 page; 2 hard limits passed the"
-        f" limit, and a person all {len(limited)}; {len(posted)} receivers' policies told"
+        f"{policies} fired at once: {len(first)} rolled back, {len(limited)} held and shown, 1 page; 2 hard limits"
+        f" passed the limit, and a person all {len(limited)}; {len(posted)} receivers' policies told"
     )

@@ -1,0 +1,79 @@
+"""kill -9 of the server at any moment: what a person was told is kept is there afterwards, once."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Site
+
+POLICY = '[policy.p]\nincumbent = "v6"\nserving = "v7"\n'
+
+
+class Silence:
+    """A silence, as a person asks for it over HTTP; an acknowledgement or a hold is another such class."""
+
+    path, listed = "/alerts/silences", "/api/v1/alerts/silences"
+
+    def body(self, number: int) -> dict[str, Any]:
+        """Return the request."""
+        until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+        return {"policy": "p", "trigger": "reward_3sigma", "until": until, "reason": f"number {number}", "owner": "ada"}
+
+    def number(self, row: dict[str, Any]) -> int:
+        """Return which request made a row of the list."""
+        return int(row["reason"].removeprefix("number "))
+
+
+KEPT = [Silence()]
+
+
+def survive(site: Site, kept: Silence, kills: int) -> str:
+    """Ask again and again, each until it is answered 2xx, while the server is killed; then look what is there."""
+    site.configure(POLICY)
+    site.serve()
+    draw, over, pause, asked, replayed = random.Random(13), threading.Event(), threading.Event(), [0], [0]
+
+    def ask() -> None:
+        while not over.is_set():
+            number = asked[0]
+            body = kept.body(number)
+            while (answer := site.post(kept.path, f"key {number}", json=body)) is None or answer.status_code == 503:
+                pause.wait(0.05)
+            assert answer.status_code == 201, answer.text
+            replayed[0] += "idempotency-replayed" in answer.headers
+            asked[0] += 1
+
+    person = threading.Thread(target=ask)
+    person.start()
+    try:
+        for _ in range(kills):
+            before = asked[0]
+            site.until(lambda before=before: asked[0] > before + 3, "nothing is answered")  # type: ignore[misc]
+            pause.wait(draw.uniform(0.0, 0.2))
+            site.kill("serve")
+            site.restart("serve")
+    finally:
+        over.set()
+        person.join(600)
+    assert not person.is_alive()
+    site.until(site.healthy, "serve does not answer")
+    answer = site.get(kept.listed)
+    assert answer is not None
+    found = sorted(kept.number(row) for row in answer.json())
+    assert found == list(range(asked[0])), "lost, or there twice"
+    assert not site.errors()
+    return f"{kills} kills -9 of the server: {asked[0]} answered, {asked[0]} there once each, {replayed[0]} replays"
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: type(kept).__name__.lower())
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.full)])
+def test_what_was_answered_survives_a_kill(site: Site, say: Callable[[str], None], kept: Silence, kills: int) -> None:
+    say(survive(site, kept, kills))
