@@ -51,6 +51,7 @@ def test_full_agreement_is_one_and_what_chance_explains_is_not_defined() -> None
     assert krippendorff_alpha([{"a": "x"}, {"b": "y"}]) is None  # nobody judged the same item
 
 
+@pytest.mark.full
 def test_the_interval_holds_its_level_for_reviewers_who_agree_partly() -> None:
     drawing = random.Random(5)
     inside = 0
@@ -66,6 +67,7 @@ def test_the_interval_holds_its_level_for_reviewers_who_agree_partly() -> None:
     assert inside >= 22
 
 
+@pytest.mark.full
 def test_a_weighted_rate_has_no_bias_and_covers() -> None:
     drawing = random.Random(7)
     truth, values, covered = 0.2, [], 0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,7 +26,7 @@ from tests.landings import START, Make, log, open_landing
 from tests.review_queue import of, shadows
 
 REVIEW = {"per_day": 8, "largest": 3}
-ROWS = 1200
+ROWS = 720
 ACTIONS = Plan(actions=("low", "high"))
 
 
@@ -56,7 +60,7 @@ def test_the_queue_is_the_largest_and_a_sample_of_each_day(make: Make) -> None:
         least = min(item[by["size"]] for item in mine if item[by["stratum"]] == "largest")
         assert all(item[by["size"]] <= least for item in mine if item[by["stratum"]] == "sampled")
         rows, paired, differing, large = day[5:9]
-        assert rows == paired > differing > large > 50
+        assert rows == paired > differing > large > 30
         total = sum(1.0 / item[by["inclusion"]] for item in mine)
         assert 0.3 * large < total < 3.0 * large
     assert {item[by["live_version"]] for item in items} == {"v1"}
@@ -68,13 +72,13 @@ def test_any_order_batching_and_repetition_gives_the_same_queue(make: Make) -> N
     land(whole, shadows(0, ROWS))
     drawing = random.Random(4)
     cut = make("cut")
-    starts = list(range(0, ROWS, 120))
+    starts = list(range(0, ROWS, 60))
     drawing.shuffle(starts)
     for number, first in enumerate(starts):
-        land(cut, shadows(first, 120), f"{number}.csv")
+        land(cut, shadows(first, 60), f"{number}.csv")
         if number % 4 == 0:
-            again = land(cut, shadows(first, 120), f"{number}-again.csv")
-            assert (again.accepted, again.duplicates) == (0, 120)
+            again = land(cut, shadows(first, 60), f"{number}-again.csv")
+            assert (again.accepted, again.duplicates) == (0, 60)
     assert of(cut) == of(whole)
     land(cut, shadows(0, ROWS), "all-again.csv")
     assert of(cut) == of(whole)
@@ -95,6 +99,7 @@ def test_several_workers_give_the_same_queue_as_one(make: Make) -> None:
     assert of(workers[0]) == of(whole)
 
 
+@pytest.mark.full
 def test_a_landing_that_ends_before_its_commit_leaves_no_trace_and_its_repeat_the_same_queue(make: Make) -> None:
     whole, killed = make("whole"), make("killed")
     for first in (0, 600):
@@ -147,11 +152,11 @@ def test_planted_cases_are_queued_beside_the_sample_and_counted_in_nothing(make:
 def test_the_size_of_a_queue_is_that_of_the_day_it_began(make: Make) -> None:
     first = make("same")
     land(first, shadows(0, 100), "0.csv")
-    other = make("same", review={"per_day": 30, "largest": 0})
-    land(other, shadows(100, ROWS - 100), "100.csv")
+    other = make("same", review={"per_day": 12, "largest": 0})
+    land(other, shadows(100, 450), "100.csv")
     items, days = of(other)
-    assert [day[3:5] for day in days] == [(8, 3), (30, 0)]
-    assert len(items) == 38
+    assert [day[3:5] for day in days] == [(8, 3), (12, 0)]
+    assert len(items) == 20
 
 
 def test_a_log_without_shadows_leaves_no_queue(make: Make) -> None:
@@ -221,3 +226,37 @@ def test_action_vectors_are_apart_in_units_of_their_spread() -> None:
     given = measured(table, Plan(), Review(spread=(1.0, 1.0), distance=0.5))
     assert given.size.tolist() == pytest.approx([np.sqrt(0.5) / 0.5, 0.0, 1.0])
     assert measured(table, Plan(), Review()).size.tolist() == [1.0, 0.0, 1.0]
+
+
+CRASH = """
+import os, signal
+from pathlib import Path
+import tests.landings as t
+from monitor.review import arriving
+from monitor.validate import Accepted
+from tests.review_queue import shadows
+landing = t.open_landing(Path({folder!r}), at={at!r}, review={review!r})
+original = arriving.put
+def die(*args, **kwargs):
+    original(*args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+arriving.put = die
+landing.decisions("bids", Accepted(shadows(600, 600)), "600.csv")
+"""
+
+
+@pytest.mark.full
+def test_a_process_killed_inside_the_commit_queues_nothing_and_its_repeat_the_same(make: Make, tmp_path: Path) -> None:
+    whole, killed = make("whole"), make("killed")
+    for first in (0, 600):
+        land(whole, shadows(first, 600), f"{first}.csv")
+    land(killed, shadows(0, 600), "0.csv")
+    before = of(killed)
+    at = START + ROWS * 60.0 + 600.0
+    script = CRASH.format(folder=str(tmp_path / "killed"), at=at, review=REVIEW)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], check=False, env=environment)
+    assert done.returncode == -signal.SIGKILL
+    assert of(killed) == before
+    assert land(killed, shadows(600, 600), "600.csv").accepted == 600
+    assert of(killed) == of(whole)
