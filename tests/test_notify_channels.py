@@ -112,7 +112,7 @@ def test_apprise_delivers_to_a_real_receiver(endpoint: Endpoint) -> None:
     assert "It fell by a third." in told["message"]
 
 
-@pytest.mark.parametrize("status", [302, 403, 500])
+@pytest.mark.parametrize("status", [302, *(pytest.param(code, marks=pytest.mark.full) for code in (403, 500))])
 def test_what_apprise_could_not_deliver_is_tried_again_and_no_credential_is_said(
     endpoint: Endpoint, status: int
 ) -> None:
@@ -124,7 +124,13 @@ def test_what_apprise_could_not_deliver_is_tried_again_and_no_credential_is_said
     assert SECRET not in answer.detail
 
 
-@pytest.mark.parametrize("wrong", [f"nosuch://ada:{SECRET}@host", SECRET, f"json://:{SECRET}@"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        f"nosuch://ada:{SECRET}@host",
+        *(pytest.param(url, marks=pytest.mark.full) for url in (SECRET, f"json://:{SECRET}@")),
+    ],
+)
 def test_a_url_that_apprise_does_not_know_is_blocked_without_showing_it(
     monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
@@ -135,6 +141,7 @@ def test_a_url_that_apprise_does_not_know_is_blocked_without_showing_it(
     assert SECRET not in answer.detail
 
 
+@pytest.mark.full
 def test_apprise_that_hangs_ends_with_the_timeout(endpoint: Endpoint) -> None:
     release = threading.Event()
     endpoint.handle = lambda headers, body: (release.wait(300), (200, {}))[1]
