@@ -117,7 +117,7 @@ def alerts_of(
 ) -> list[dict[str, Any]]:
     """Return alerts with their ids and overlays, worst first; without ``all_states`` the pending, firing, recovering.
 
-    What has not been evaluated for too long has health ``stale``, whatever was stored before (``monitor.alerting.stale``).
+    What has not been evaluated for too long has health ``stale``, whatever was stored (``monitor.alerting.stale``).
     """
     statement = select(alerts)
     if policy is not None:

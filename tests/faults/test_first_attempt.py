@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from monitor.acting.actions import PERIOD
+from monitor.acting.sending import PERIOD
 from monitor.store.tables import actions, transitions
 from tests.receivers import Site as Receivers
 

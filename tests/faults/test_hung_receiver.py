@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from monitor.acting.actions import SENDERS
+from monitor.acting.sending import SENDERS
 from tests.receivers import Site as Receivers
 
 PATIENCE = 300.0
