@@ -42,7 +42,7 @@ SHAPE = {
 }
 _FIRING = {"info": "warning", "warn": "warning", "page": "page", "rollback": "rollback"}
 _HEALTH = {"no_data": "no_data", "error": "error", "insufficient": "insufficient"}
-_UNFINISHED = ("pending", "in_flight", "delivered", "unconfirmed", "blocked", "dead_letter", "limited")
+_UNFINISHED = ("pending", "in_flight", "delivered", "unconfirmed", "blocked", "dead_letter", "limited", "cooling_down")
 
 _TOLD = ("id", "hook", "state", "generation", "from_version", "to_version", "trigger", "reason", "attempts")
 

@@ -25,7 +25,7 @@ class Watch:
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database, self.clock = database, clock
-        policy = {"incumbent": "v6", "serving": "v7", "fallbacks": ["v6", "rules"]}
+        policy = {"incumbent": "v6", "serving": "v7", "fallbacks": ["v6", "rules"], "cooldown": "0s"}
         self.settings = settings.parse({"policy": {"cooling": policy}, "hook": HOOK})
 
     def roll_back(self, from_version: str = "v7", delivered: bool = True) -> str:

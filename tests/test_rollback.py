@@ -16,7 +16,7 @@ from monitor.incidents import close_quiet
 from monitor.store.database import Database
 from monitor.store.tables import actions, alerts, events, incidents, policies, routes
 
-POLICY = {"incumbent": "v6", "serving": "v7", "fallbacks": ["v6", "rules"]}
+POLICY = {"incumbent": "v6", "serving": "v7", "fallbacks": ["v6", "rules"], "cooldown": "0s"}
 HOOKS = {
     "serving": {"kind": "webhook", "url": "http://127.0.0.1:9/rollback", "secret": "env:S"},
     "flags": {"kind": "command", "command": ["true"], "policies": ["cooling"]},
@@ -202,10 +202,6 @@ def test_people_and_hard_limits_are_never_limited(
     desk = Desk(database, clock, configured(limit_per_day=0))
     assert desk.ask().state == "limited"
     assert again(desk, 8, **changes) == ["requested"] * 8
-
-
-def test_a_limit_that_the_caller_found_is_kept(desk: Desk) -> None:
-    assert desk.ask(limited=True).state == "limited"
 
 
 def test_twenty_policies_that_fire_at_once_move_five_routes_and_page_once(

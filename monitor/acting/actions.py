@@ -7,7 +7,8 @@ One pass reads like this list:
    dies in between leaves a lease that runs out, and the same id is sent again; marking first would lose it
 3. page about what could not be delivered for 30 s
 4. ask the health pages of what was not acknowledged yet, each in a thread of its own
-5. confirm what the decision log shows, reopen what it belies, and close what has been quiet
+5. make the rollbacks that waited long enough after the last one
+6. confirm what the decision log shows, reopen what it belies, and close what has been quiet
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy import select
 
 from monitor.acting import outbox
 from monitor.acting.confirm import acknowledge, confirm, watching
+from monitor.acting.cooldown import cooled, release
 from monitor.acting.relapse import relapsed, reopen
 from monitor.clock import Clock
 from monitor.hooks import HOOKS, Answer
@@ -71,6 +73,7 @@ class ActionLoop:
         self._page()
         health = self._ask_health()
         wait(health)
+        self._release()
         self._confirm()
         return sum(sender.result() for sender in started)
 
@@ -78,7 +81,7 @@ class ActionLoop:
         """Make passes until ``stop`` is set; a database that is locked or away is waited for, said once."""
         while not stop.is_set():
             self._wake.clear()
-            for part in (self._send_due, self._page, self._ask_health, self._confirm, self._beat):
+            for part in (self._send_due, self._page, self._ask_health, self._release, self._confirm, self._beat):
                 self._guarded(part)
             self._wake.wait(PERIOD)
         self.close()
@@ -152,6 +155,14 @@ class ActionLoop:
         shown = (told.generation, told.version, told.artifact_sha256)
         with self._database.begin() as connection:
             return acknowledge(connection, self._clock, policy, *shown, f"health of {hook}", hook)
+
+    def _release(self) -> None:
+        with self._database.read() as connection:
+            waited = cooled(connection, self._settings, self._clock)
+        for identity in waited:
+            with self._database.begin() as connection:
+                if release(connection, self._settings, self._clock, identity):
+                    self.wake()
 
     def _confirm(self) -> None:
         with self._database.read() as connection:

@@ -1,19 +1,20 @@
-"""A rollback that had no version left to go to: shown as a page while what asked for it lasts, and over with it.
+"""A rollback that was held back (no version left, a limit, a wait): shown while what asked for it lasts, over with it.
 
 Nothing was sent and no route moved, so that there is nothing to confirm; a person was paged and looks for the cause.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
 from monitor import events
 from monitor.clock import Clock
 from monitor.store.tables import actions, alerts
-from runbooks.actions import ActionEvent, ActionState, step
+from runbooks.actions import ActionState
 from runbooks.alerts import OPEN
 
 _WITHOUT_TARGET = (actions.c.state == ActionState.BLOCKED.value, actions.c.to_version == "")
+_WAITING = actions.c.state.in_((ActionState.LIMITED, ActionState.COOLING_DOWN))
 
 
 def without_target(connection: Connection) -> set[tuple[str, str]]:
@@ -32,11 +33,15 @@ def let_go(connection: Connection, clock: Clock, policy: str, version: str) -> l
     asking = (c.policy == policy, c.version == version, c.severity == "rollback", c.state.in_(OPEN))
     if connection.execute(select(c.trigger).where(*asking).limit(1)).first() is not None:
         return []
-    here = (actions.c.policy == policy, actions.c.from_version == version, *_WITHOUT_TARGET)
-    new = step(ActionState.BLOCKED, ActionEvent.CANCEL).value
-    gone = connection.execute(update(actions).where(*here).values(state=new).returning(actions.c.id)).scalars().all()
-    for identity in gone:
-        text = f"What asked for a rollback of {version} is over; there was no version left to go to."
-        body = {"action": identity, "from_version": version, "text": text}
+    here = (actions.c.policy == policy, actions.c.from_version == version, or_(and_(*_WITHOUT_TARGET), _WAITING))
+    new = ActionState.CANCELLED.value
+    gone = connection.execute(
+        update(actions).where(*here).values(state=new).returning(actions.c.id, actions.c.to_version)
+    )
+    found = gone.all()
+    for row in found:
+        why = "it was held back" if row.to_version else "there was no version left to go to"
+        text = f"What asked for a rollback of {version} is over; {why}."
+        body = {"action": row.id, "from_version": version, "text": text}
         events.record(connection, clock, "action.cancelled", policy, "checkrein", body)
-    return list(gone)
+    return [row.id for row in found]

@@ -5,7 +5,8 @@
 1. lock the policy's route; if the version does not serve any more, there is nothing to do
 2. choose the version to go to: never the failing one, never one that was rolled back in the open incident
 3. open the incident if none is open
-4. if automatic rollbacks are used up for today, write a limited action and page instead; the route stays
+4. if automatic rollbacks are used up for today, write a limited action and page instead; if the last one was just
+   now, write one that waits (``monitor.acting.cooldown``); the route stays
 5. move the route under a higher generation, supersede what older generations still had to do
 6. write one action for each hook that serves the policy, and the event
 """
@@ -21,6 +22,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, insert, select, update
 
 from monitor import events
+from monitor.acting.limits import HOUR, MOVED, NEVER_LIMITED, cooling_until, used_up, why_cooling
 from monitor.acting.route import FIRST_REASON
 from monitor.acting.signing import rollback_event
 from monitor.clock import Clock
@@ -30,22 +32,21 @@ from monitor.store.database import insert_new
 from monitor.store.tables import actions, policies, routes
 from runbooks.actions import ActionEvent, ActionState, accepting, step
 
-DAY, HOUR = 86400.0, 3600.0
-LIMIT_PER_HOUR = 5  # automatic rollbacks of all policies together
-NEVER_LIMITED = frozenset({"hard_constraint", "irreversible_action"})
 Mode = Literal["automatic", "manual"]
-MOVED = "rollback.requested"
+Held = Literal["limited", "blocked", "cooling_down"]
+_WHY = {"limited": ActionEvent.LIMIT, "blocked": ActionEvent.REFUSE, "cooling_down": ActionEvent.COOL_DOWN}
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of a request; ``sentence`` says it to a person.
 
-    ``requested``: the route moved; ``limited``: too many today, a person is paged; ``blocked``: no version is left to
-    go to, a person is paged; ``unneeded``: the version did not serve.
+    ``requested``: the route moved; ``limited``: too many today, a person is paged; ``cooling_down``: it waits for the
+    last one to show its effect; ``blocked``: no version is left to go to, a person is paged; ``unneeded``: the version
+    did not serve.
     """
 
-    state: Literal["requested", "limited", "blocked", "unneeded"]
+    state: Literal["requested", "limited", "cooling_down", "blocked", "unneeded"]
     sentence: str
     from_version: str
     to_version: str | None
@@ -104,7 +105,6 @@ def request(
     actor: str,
     mode: Mode,
     to_version: str | None = None,
-    limited: bool = False,
     evidence_url: str | None = None,
 ) -> Outcome:
     """Ask that a version stop serving, inside the caller's open write transaction.
@@ -122,8 +122,6 @@ def request(
         must always be possible.
     to_version
         A person may name the version to go to, even one that was rolled back before; a trigger may not.
-    limited
-        The caller found another limit passed; treated like the daily one.
     evidence_url
         Where the evidence is shown; by default the incident's address under this server.
 
@@ -158,10 +156,14 @@ def request(
     if target is None:
         return _held(case, "blocked", None, _nowhere(case, chain))
     if mode == "automatic" and trigger not in NEVER_LIMITED:
-        why = "another limit was passed" if limited else _used_up(case)
+        said = f"{policy} was not rolled back from {old} to {target}"
+        why = used_up(connection, settings, clock, policy)
         if why:
-            sentence = f"{policy} was not rolled back from {old} to {target}: {why}. A person must decide."
-            return _held(case, "limited", target, sentence)
+            return _held(case, "limited", target, f"{said}: {why}. A person must decide.")
+        until = cooling_until(connection, settings, clock, policy)
+        if until is not None:
+            why = why_cooling(settings, policy, until)
+            return _held(case, "cooling_down", target, f"{said} yet: {why}.")
     return _move(case, target)
 
 
@@ -207,8 +209,8 @@ def _nowhere(case: _Case, chain: Sequence[str]) -> str:
     )
 
 
-def _held(case: _Case, state: Literal["limited", "blocked"], target: str | None, sentence: str) -> Outcome:
-    """Write a visible action that nothing sends, once for each version and generation, and page."""
+def _held(case: _Case, state: Held, target: str | None, sentence: str) -> Outcome:
+    """Write a visible action that nothing sends, once for each version and generation, and page where one must act."""
     connection, clock = case.connection, case.clock
     here = select(actions.c.id).where(
         actions.c.policy == case.policy,
@@ -219,16 +221,16 @@ def _held(case: _Case, state: Literal["limited", "blocked"], target: str | None,
     )
     made: tuple[str, ...] = ()
     if connection.execute(here.limit(1)).scalar_one_or_none() is None:
-        event = ActionEvent.LIMIT if state == "limited" else ActionEvent.REFUSE
         row = _row(case, "", target or "", case.generation) | {"body": "", "delivered": None, "real_delivered": None}
-        row |= {"state": step(ActionState.PROPOSED, event).value, "last_error": sentence}
+        row |= {"state": step(ActionState.PROPOSED, _WHY[state]).value, "last_error": sentence}
         connection.execute(insert(actions), [row])
         made = (row["id"],)
         body = {"action": row["id"], "from_version": case.from_version, "trigger": case.trigger, "reason": case.reason}
         body["text"] = sentence
         events.record(connection, clock, f"rollback.{state}", case.policy, case.actor, body)
         # Twenty policies over the hourly limit are one trouble: the first one pages, the others stand beside it.
-        if state == "blocked" or not events.paged_since(connection, state, clock.now() - HOUR):
+        alone = state == "limited" and not events.paged_since(connection, state, clock.now() - HOUR)
+        if state == "blocked" or alone:
             events.page(connection, clock, case.policy, why=state, action=row["id"], text=sentence)
     return Outcome(state, sentence, case.from_version, target, case.generation, case.incident.id, made)
 
@@ -272,18 +274,3 @@ def _row(case: _Case, hook: str, target: str, generation: int) -> dict[str, Any]
         "delivered": None if hook else now,
         "real_delivered": None if hook else real,
     }
-
-
-def _used_up(case: _Case) -> str | None:
-    """Say which limit of automatic rollbacks is used up; None while both have room."""
-    now = case.clock.now()
-    moved = events.since(case.connection, MOVED, now - DAY)
-    automatic = [(row.policy, row.at) for row in moved if json.loads(row.body)["mode"] == "automatic"]
-    today = sum(name == case.policy for name, _ in automatic)
-    per_day = case.settings.policy[case.policy].limit_per_day
-    if today >= per_day:
-        return f"{today} automatic rollbacks in 24 hours, and limit_per_day is {per_day}"
-    lately = sum(at > now - HOUR for _, at in automatic)
-    if lately >= LIMIT_PER_HOUR:
-        return f"{lately} automatic rollbacks of all policies in one hour, and {LIMIT_PER_HOUR} are allowed"
-    return None

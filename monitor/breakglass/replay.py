@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from monitor import events
 from monitor.acting import rollback
 from monitor.acting.confirm import acknowledge
+from monitor.acting.limits import MOVED
 from monitor.breakglass.act import action_id, alone, journal
 from monitor.breakglass.copy import JOURNAL, folder
 from monitor.clock import Clock
@@ -71,7 +72,7 @@ def _decided_since(connection: Connection, settings: Settings, clock: Clock, ask
     Receivers that obeyed the break-glass refuse that decision's lower generation, and it is the newer one.
     """
     c = happened.c
-    here = (c.policy == asked["policy"], c.kind == rollback.MOVED, c.real_at > asked["real_at"])
+    here = (c.policy == asked["policy"], c.kind == MOVED, c.real_at > asked["real_at"])
     moves = [json.loads(body) for body in connection.execute(select(c.body).where(*here).order_by(c.id)).scalars()]
     serving = connection.execute(select(routes.c.serving).where(routes.c.policy == asked["policy"])).scalar_one()
     if all(move["mode"] != "manual" for move in moves) or moves[-1]["to_version"] == serving:

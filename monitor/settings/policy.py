@@ -110,6 +110,9 @@ class Policy(Table):
     comparison: Comparing = Comparing()
     metrics: Measuring = Measuring()
     maintenance: dict[str, Maintenance] = Field(default_factory=dict)
+    cooldown: Duration = Field(
+        600.0, description="Time after an automatic rollback in which the next one waits; hard limits never wait."
+    )
     limit_per_day: int = Field(3, ge=0, description="Automatic rollbacks a day; what is over it becomes a page.")
 
     @property

@@ -30,7 +30,8 @@ def summarise(
     Parameters
     ----------
     table
-        Canonical rows (``monitor.log_store.schema``); ``version`` and ``action`` may be dictionary-encoded, which is faster.
+        Canonical rows (``monitor.log_store.schema``); ``version`` and ``action`` may be dictionary-encoded, which is
+        faster.
     plan
         What is counted.
     resolution

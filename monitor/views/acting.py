@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from monitor.store.tables import actions
 
-UNDER_WAY = ("pending", "in_flight", "delivered")
+UNDER_WAY = ("cooling_down", "pending", "in_flight", "delivered")
 STUCK = ("unconfirmed", "blocked", "dead_letter", "limited")
 _FAILED = {
     "unconfirmed": "confirmed",
@@ -19,6 +19,7 @@ _FAILED = {
     "limited": "decided",
 }
 _WORDS = {
+    "cooling_down": "waits a while after the last one, and is made if its trigger still fires",
     "pending": "is waiting to be sent",
     "in_flight": "is being sent",
     "delivered": "was delivered and waits for confirmation",

@@ -25,8 +25,9 @@ def budget(connection: Connection, settings: Settings, policy: str) -> dict[str,
     Returns
     -------
     dict
-        ``at_most``, ``per_s``, ``expected``, ``kept``, ``triggers`` (see monitor.budgeting.budget.Share), ``single_events``, and
-        ``backtest``: id and span of the newest replay without changed settings, None where there is none.
+        ``at_most``, ``per_s``, ``expected``, ``kept``, ``triggers`` (see monitor.budgeting.budget.Share),
+        ``single_events``, and ``backtest``: id and span of the newest replay without changed settings,
+        None where there is none.
     """
     found = shares.document(settings, policy, shares.shares(connection, settings, policy, _WINDOWS))
     c = backtests.c

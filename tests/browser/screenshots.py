@@ -16,8 +16,8 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, Page  # noqa: E402 - run as a file, the tests are not on the path
 
-from monitor import estimates  # noqa: E402
 from monitor.clock import ManualClock  # noqa: E402
+from monitor.live import estimates  # noqa: E402
 from monitor.runtime import build  # noqa: E402
 from monitor.settings import load  # noqa: E402
 from tests import rival_candidates  # noqa: E402

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from monitor import status
 from monitor.acting import by_hand
 from monitor.acting.actions import ActionLoop
-from monitor.acting.rollback import LIMIT_PER_HOUR
+from monitor.acting.limits import LIMIT_PER_HOUR
 from monitor.bucketing import baseline
 from monitor.clock import ManualClock, stamp
 from monitor.running.scheduler import Scheduler
