@@ -30,16 +30,25 @@ def columns(seed: int = 1, share: float = 0.2, gain: Any = 0.0, *, rows: int = R
 
 
 def stage(
-    folder: Path, made: dict[str, Any], *, baseline: bool = False, sealed: float = ROWS, **policy: Any
+    folder: Path,
+    made: dict[str, Any],
+    *,
+    baseline: bool = False,
+    sealed: float = ROWS,
+    every: float = 1.0,
+    **policy: Any,
 ) -> Landing:
-    """Land the rows of a stage and seal its first ``sealed`` seconds; with a baseline that knows the load."""
+    """Land the rows of a stage, one ``every`` so many seconds, and seal its first ``sealed`` seconds.
+
+    With a baseline that knows the load where one is asked for.
+    """
     landing = open_landing(folder, at=START + ROWS + 600.0, **policy)
     if baseline:
         plan = Plan(actions=("low", "high"), features=(LOAD,))
         row = {"policy": "bids", "begin": START - 600.0, "end": START - 60.0, "frozen": START - 60.0, "actor": "ann"}
         with landing.database.begin() as connection:
             connection.execute(insert(baselines), [{**row, "digest": "", "plan": plan.to_json()}])
-    landing.decisions("bids", Accepted(log(0, len(made["reward"]), made)), "log.csv", mark(ROWS))
+    landing.decisions("bids", Accepted(log(0, len(made["reward"]), made, every=every)), "log.csv", mark(ROWS))
     sealing.seal(landing.database, "bids", START + sealed, set())
     return landing
 

@@ -226,6 +226,14 @@ def test_a_slower_candidate_is_worse(tmp_path: Path) -> None:
     said(found, "The mean latency is")
 
 
+def test_a_stage_of_days_is_read_by_whole_hours(tmp_path: Path) -> None:
+    """7,200 decisions, one every 40 s: 80 hours. The stage begins half an hour after one of them."""
+    found = compared(stage(tmp_path, columns(gain=0.5), every=40.0, sealed=80 * 3600), 1800, 80 * 3600)
+    assert (found.verdict, found.body["resolution"], found.body["buckets_together"]) == ("better", 3600, 79)
+    assert found.n_candidate + found.n_incumbent == 79 * 90
+    assert found.matured == 1.0
+
+
 def test_rewards_that_came_as_events_are_compared(tmp_path: Path) -> None:
     made = columns(gain=0.5)
     rewards = made["reward"]
