@@ -154,6 +154,20 @@ def test_the_order_holds_also_for_what_was_queued_after_the_clock_was_set_back(t
     assert told.row(over).attempts == 0
 
 
+def test_what_was_repeated_while_the_channel_was_down_wakes_nobody_twenty_times(told: Told, a: Endpoint) -> None:
+    a.handle = lambda headers, body: (503, {})
+    first = told.tell()
+    told.run()
+    later = [told.tell(level=level) for level in (1, 2, 2)]
+    over, other = told.tell(kind="resolved"), told.tell(dedup="incident:8")
+    a.handle = lambda headers, body: (200, {})
+    told.run(60.0)
+    assert [told.state(one) for one in (first, *later)] == ["delivered", "cancelled", "cancelled", "delivered"]
+    assert "newer page" in told.row(later[0]).last_error
+    assert (told.state(over), told.state(other)) == ("delivered", "delivered")
+    assert told.kinds().count("page") == 4  # the one that failed, twice; the newest; another trouble
+
+
 def test_pages_go_before_digests(told: Told) -> None:
     for number in range(3):
         told.tell(kind="digest", dedup=f"digest:{number}")

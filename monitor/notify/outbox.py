@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, case, exists, func, or_
+from sqlalchemy import ColumnElement, Connection, FromClause, case, exists, func, or_, update
 
 from monitor import events
 from monitor.acting.queued import STILL, Queue, afresh, delay
@@ -82,12 +82,33 @@ def mark(connection: Connection, clock: Clock, held: Claim, answer: Answer, reac
         values["real_delivered"] = func.coalesce(notifications.c.real_delivered, real)
     if not QUEUE.mark(connection, held, values):
         return False
+    if new is MessageState.DELIVERED:
+        _overtaken(connection, held)
     if new is not MessageState.PENDING or held.attempts == 1:
         kind = {"delivered": "delivered", "dead_letter": "dead_letter"}.get(new.value, "failing")
         body = {"notification": held.id, "channel": held.channel, "kind": told.kind, "attempts": held.attempts}
         body |= {"incident": told.incident, "drill": told.drill, "detail": answer.detail}
         events.record(connection, clock, f"notification.{kind}", told.policy, "checkrein", body)
     return True
+
+
+def _overtaken(connection: Connection, held: Claim) -> None:
+    """Cancel what waited behind a message that went through where a newer page of the same trouble waits, too.
+
+    A level that repeats while the channel is down would otherwise wake somebody twenty times when it is back. Only
+    then: while nothing goes through the oldest one keeps its age, and becomes a dead letter in its time.
+    """
+    c, newer = notifications.c, notifications.alias()
+    same = (newer.c.channel == c.channel, newer.c.dedup == c.dedup, newer.c.place > c.place)
+    page = exists().where(*same, newer.c.kind == "page", newer.c.state == MessageState.PENDING.value)
+    behind = (c.channel == held.channel, c.dedup == held.message.dedup, c.kind.in_(("page", "update")))
+    gone = {
+        "state": MessageState.CANCELLED.value,
+        **STILL,
+        "last_error": "A newer page of this trouble is sent instead.",
+    }
+    becomes = c.state == MessageState.PENDING.value
+    connection.execute(update(notifications).where(*behind, becomes, page.correlate(notifications)).values(**gone))
 
 
 def replay(connection: Connection, clock: Clock, identity: str, actor: str) -> bool:
