@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
+from monitor import lateness
 from monitor.acting import held
-from monitor.alerting import alert_ids, overlays, stale
+from monitor.alerting import alert_ids, overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
 from monitor.judging.segments import split
@@ -58,12 +59,12 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     serves = serving.serving if serving else settings.policy[policy].first_serving
     relevant = [item for item in found if item["version"] in {serves, "*"} and not _small_segment(item)]
     open_actions = _actions(connection, policy)
-    late = stale_jobs(connection, settings, clock)
+    stale = stale_jobs(connection, settings, clock)
     triggers = settings.triggers(policy).values()
     by_version = any(METRICS[t.metric].scope == "version" and not METRICS[t.metric].event for t in triggers)
     judged = frozen is not None and row is not None and row.last_ts is not None
     judged = judged and any(item["version"] == serves or not by_version for item in relevant)
-    stopped = late.get(f"judge:{policy}") is not None
+    stopped = stale.get(f"judge:{policy}") is not None
     return {
         "policy": policy,
         "state": _state([item for item in relevant if not overlays.is_dry(item)], open_actions, judged, stopped),
@@ -85,7 +86,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             item.part: {"age_s": round(clock.real() - item.real_at, 3), "note": item.note}
             for item in connection.execute(select(heartbeats))
         },
-        "stale": late,
+        "stale": stale,
     }
 
 
@@ -103,7 +104,7 @@ def alerts_of(
 ) -> list[dict[str, Any]]:
     """Return alerts with their ids and overlays, worst first; without ``all_states`` the pending, firing, recovering.
 
-    What has not been evaluated for too long has health ``stale``, whatever was stored before (``monitor.alerting.stale``).
+    What has not been evaluated for too long has health ``stale``, whatever was stored before (``monitor.lateness``).
     """
     statement = select(alerts)
     if policy is not None:
@@ -112,7 +113,7 @@ def alerts_of(
         statement = statement.where(alerts.c.state.in_(("pending", "firing", "recovering")))
     found = [dict(row._mapping) for row in connection.execute(statement)]
     nowhere = held.without_target(connection)
-    stale.mark(connection, settings, clock, found)
+    lateness.mark(connection, settings, clock, found)
     overlays.attach(connection, settings, clock, found)
     for item in found:
         item["id"] = alert_ids.of(item)

@@ -21,7 +21,7 @@ from monitor.acting import confirm, rollback
 from monitor.bucketing.baseline import freeze
 from monitor.cli import main
 from monitor.clock import ManualClock
-from monitor.jobs import HOURLY
+from monitor.running.jobs import HOURLY
 from monitor.runtime import build
 from monitor.settings import load
 from monitor.store.tables import checklist_evidence, checklist_items, checklist_runs, events, heartbeats

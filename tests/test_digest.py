@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from monitor.alerting import silences
 from monitor.clock import ManualClock
-from monitor.jobs import UPKEEP
 from monitor.notify import digest
+from monitor.running.jobs import UPKEEP
 from monitor.running.scheduler import Scheduler
 from monitor.running.slots import LEASE
 from monitor.settings import ConfigurationError, Digest, parse

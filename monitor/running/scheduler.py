@@ -25,11 +25,11 @@ from monitor import breakglass
 from monitor.acting import route
 from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
-from monitor.jobs import HOURLY, UPKEEP
 from monitor.judging.single_events import pending
 from monitor.running import slots
 from monitor.running.beat import EachSlot, hasten
 from monitor.running.horizon import horizon, within_reach
+from monitor.running.jobs import HOURLY, UPKEEP
 from monitor.store.database import DatabaseUnavailableError, upsert
 from monitor.store.tables import heartbeats
 from monitor.tick import Parts, tick, tick_events
