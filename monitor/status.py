@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, select
 
 from monitor.acting import held
-from monitor.alerting import alert_ids, overlays, stale
+from monitor.alerting import alert_ids, lateness, overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
 from monitor.drill import kept
@@ -66,12 +66,12 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     acting = {serves, "*", *(json.loads(serving.split) if serving else ())}  # a version that is rolled out, too
     relevant = [item for item in found if item["version"] in acting and not _small_segment(item)]
     open_actions = _actions(connection, policy)
-    late = stale_jobs(connection, settings, clock)
+    stale = stale_jobs(connection, settings, clock)
     triggers = settings.triggers(policy).values()
     by_version = any(METRICS[t.metric].scope == "version" and not METRICS[t.metric].event for t in triggers)
     judged = frozen is not None and row is not None and row.last_ts is not None
     judged = judged and any(item["version"] == serves or not by_version for item in relevant)
-    stopped = late.get(f"judge:{policy}") is not None
+    stopped = stale.get(f"judge:{policy}") is not None
     return {
         "policy": policy,
         "state": _state([item for item in relevant if not overlays.is_dry(item)], open_actions, judged, stopped),
@@ -97,7 +97,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             if not item.part.startswith(FAILED)
         },
         "failing": failing(connection, clock, policy),
-        "stale": late,
+        "stale": stale,
         "drills_overdue": kept.overdue(connection, settings, clock, policy),
         "reviews": reviewing.queue(connection, settings, clock, policy),
     }
@@ -117,7 +117,7 @@ def alerts_of(
 ) -> list[dict[str, Any]]:
     """Return alerts with their ids and overlays, worst first; without ``all_states`` the pending, firing, recovering.
 
-    What has not been evaluated for too long has health ``stale``, whatever was stored (``monitor.alerting.stale``).
+    What has not been evaluated for too long has health ``stale``, whatever was stored (``monitor.alerting.lateness``).
     """
     statement = select(alerts)
     if policy is not None:
@@ -126,7 +126,7 @@ def alerts_of(
         statement = statement.where(alerts.c.state.in_(("pending", "firing", "recovering")))
     found = [dict(row._mapping) for row in connection.execute(statement)]
     nowhere = held.without_target(connection)
-    stale.mark(connection, settings, clock, found)
+    lateness.mark(connection, settings, clock, found)
     overlays.attach(connection, settings, clock, found)
     for item in found:
         item["id"] = alert_ids.of(item)

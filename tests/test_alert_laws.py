@@ -78,8 +78,8 @@ class World:
         for name, severity in (("other", "page"), ("grim", "rollback")):
             named[name] |= {**RULE, **LIMIT, "severity": severity}
         named["no_data"] |= QUICK
-        rules = {} if self.rules else NO_RULES
-        return parts_of(self.database, self.clock, self.root, inhibit=rules, trigger=named, limit_per_day=99)
+        tables = {"inhibit": {} if self.rules else NO_RULES}
+        return parts_of(self.database, self.clock, self.root, tables, trigger=named, limit_per_day=99)
 
     def live(self, step: Step) -> None:
         self.clock.advance(STEP)

@@ -86,7 +86,7 @@ def test_a_rollback_speaks_for_the_pages_of_its_version_and_of_no_other(
 
 def test_a_rollback_is_never_inhibited(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     rule = {"mine": {"source": ["low"], "target": ["grave", "mild"], "same": ["policy"]}}
-    parts = parts_of(database, clock, tmp_path, inhibit={**rule, "rolled_back": {"enabled": False}})
+    parts = parts_of(database, clock, tmp_path, tables={"inhibit": {**rule, "rolled_back": {"enabled": False}}})
     later(parts, {("v7", "low", ""): True})
     later(parts, {("v7", "grave", ""): True, ("v7", "mild", ""): True})
     assert overlays(parts, "grave") == []
@@ -99,7 +99,7 @@ def test_only_who_is_heard_keeps_others_quiet(database: Database, clock: ManualC
     first = {"source": ["first"], "target": ["low"], "same": ["policy", "version", "key"]}
     second = {"source": ["low"], "target": ["last"], "same": ["version"]}
     more = {"first": PAGE, "last": PAGE}
-    parts = parts_of(database, clock, tmp_path, inhibit={"first": first, "second": second}, trigger=more)
+    parts = parts_of(database, clock, tmp_path, tables={"inhibit": {"first": first, "second": second}}, trigger=more)
     where = [("v7", name, "") for name in ("first", "low", "last")]
     # low waits for first, so that it speaks for nobody
     assert later(parts, dict.fromkeys(where, True)) == [["first", "last"]]
@@ -113,7 +113,7 @@ def test_a_source_that_wakes_nobody_keeps_nobody_quiet(
 ) -> None:
     change: dict[str, Any] = {"silence": {}, "dry run": {"dry_run": True}, "switched off": {}}[how]
     off = {"blind": {"enabled": False}} if how == "switched off" else {}
-    parts = parts_of(database, clock, tmp_path, inhibit=off, trigger={"no_data": {**QUICK, **change}})
+    parts = parts_of(database, clock, tmp_path, tables={"inhibit": off}, trigger={"no_data": {**QUICK, **change}})
     if how == "silence":
         with database.begin() as connection:
             silences.add(
@@ -173,7 +173,7 @@ def test_a_rule_reaches_into_other_policies_only_where_it_says_so() -> None:
 
 def test_a_source_of_another_policy_inhibits_live_too(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     rule = {"wide": {"source": ["mild"], "target": ["low"], "same": ["version"]}}
-    parts = parts_of(database, clock, tmp_path, inhibit=rule)
+    parts = parts_of(database, clock, tmp_path, tables={"inhibit": rule})
     judged(parts, True, "mild")
     assert later(parts, {("v7", "low", ""): True}) == []
     assert later(parts, {("v7", "mild", ""): False}) == [["low"]]

@@ -26,7 +26,7 @@ def test_a_maintenance_window_mutes_pages_while_it_lasts(
 ) -> None:
     begin, end = clock.now() + 60.0, clock.now() + 3660.0
     alone = {"rolled_back": {"enabled": False}}
-    parts = parts_of(database, clock, tmp_path, inhibit=alone, maintenance=window(begin, end))
+    parts = parts_of(database, clock, tmp_path, tables={"inhibit": alone}, maintenance=window(begin, end))
     judged(parts, True)
     assert len(pages(parts)) == 1  # it has not begun
     clock.advance(60.0)
