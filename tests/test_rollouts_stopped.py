@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from monitor import breakglass
 from monitor.acting import by_hand, outbox
 from monitor.acting.confirm import acknowledge, confirm
 from monitor.clock import ManualClock
@@ -155,3 +156,30 @@ def test_a_confirmed_stage_is_no_reset_and_no_relapse(desk: Desk) -> None:
         assert standing(connection, "cooling").resets == {}
         assert relapsed(connection, desk.clock, desk.settings) == []
         assert outbox.undelivered(connection, desk.clock) == []
+
+
+@pytest.mark.parametrize(("to", "target"), [(None, "v6"), ("v6", "v6"), ("rules", "rules")])
+def test_the_break_glass_stops_what_is_rolled_out_and_its_replay_ends_the_rollout(
+    desk: Desk, to: str | None, target: str
+) -> None:
+    placed(desk, Phase.BAKING)
+    with desk.database.read() as connection:
+        breakglass.refresh(connection, *desk.common)
+    done = breakglass.roll_back(*desk.common, "cooling", to, "It endangers people.")
+    assert (done.from_version, done.to_version) == ("v6" if to == "rules" else "v7", target)
+    assert desk.phase == "baking"
+    assert breakglass.replay(desk.database, *desk.common) == 1
+    assert desk.phase == ("aborted" if to == "rules" else "rolled_back")
+    assert desk.route()[:2] == (target, {target: 1.0})
+    newest = max(desk.rows(actions), key=lambda row: row.generation)
+    assert json.loads(newest.stops) == sorted({"v6", "v7"} - {target})
+
+
+def test_the_artefact_that_serves_beside_the_candidate_is_not_taken_for_the_candidates(desk: Desk) -> None:
+    placed(desk, Phase.APPLYING)
+    for version, kept in (("v6", None), ("v7", "ab")):
+        with desk.database.begin() as connection:
+            connection.execute(update(actions).values(acknowledged=None))
+            assert acknowledge(connection, desk.clock, "cooling", 2, version, "ab", "dora") == 1
+        (row,) = desk.rows(actions)
+        assert row.artifact_sha256 == kept

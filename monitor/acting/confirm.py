@@ -73,7 +73,8 @@ def acknowledge(
         "state": case(becomes, value=actions.c.state),
         "acknowledged": now,
         "real_acknowledged": real,
-        "artifact_sha256": artifact_sha256,
+        # Of a stage the serving side may show the incumbent: its artefact is not the candidate's.
+        "artifact_sha256": case((actions.c.to_version == version, artifact_sha256), else_=None),
         "delivered": case((arrived, now), else_=actions.c.delivered),
         "real_delivered": case((arrived, real), else_=actions.c.real_delivered),
     }

@@ -104,6 +104,8 @@ def _replayed(
         return False
     if policy in settings.policy:  # else it was taken out since, and what was done is on record all the same
         rollback.ensure_route(connection, settings, clock, policy)
+    split = connection.execute(select(routes.c.split).where(routes.c.policy == policy)).scalar_one_or_none()
+    stops = events.canonical(sorted({asked["from_version"], *json.loads(split or "{}")} - {target}))
     moved = connection.execute(
         update(routes)
         .where(routes.c.policy == policy, routes.c.generation < generation)
@@ -123,7 +125,7 @@ def _replayed(
     incident = open_incident(connection, clock, policy, asked["reason"])
     add_version(connection, incident, asked["from_version"])
     answers = {hook: told.get((asked["id"], hook)) for hook in hooks}
-    rows = [_row(clock, asked, hook, answers[hook], incident.id, bool(moved)) for hook in hooks]
+    rows = [_row(clock, asked, hook, answers[hook], incident.id, bool(moved)) | {"stops": stops} for hook in hooks]
     connection.execute(insert(actions), rows)
     body = {name: asked[name] for name in ("from_version", "to_version", "generation", "reason", "at", "digest")}
     body |= {"actions": [row["id"] for row in rows], "states": [row["state"] for row in rows], "moved": bool(moved)}
