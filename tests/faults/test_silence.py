@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from monitor import status
 from monitor.bucketing import baseline
 from monitor.clock import ManualClock, stamp
 from monitor.running.scheduler import Scheduler
@@ -86,6 +87,9 @@ def test_three_silent_intervals_alert_within_one_more_and_resolve_nothing(
     assert [(row.trigger, row.new) for row in moved] == [("no_data", "firing")], "silence moved something else"
     alerted = moved[0].created - SILENT
     assert alerted <= 4 * WINDOW, f"the alert came {alerted:g} s after the log stopped"
+    with parts.database.read() as connection:
+        shown = status.of(connection, parts.settings, clock, "p")["state"]
+    assert status.RANK[shown] > status.RANK["warning"], "silence is shown as health"
     after = states()
     assert {name for name, (state, _health) in after.items() if state == "firing"} == {*firing, "no_data"}
     assert {after[name][1] for name in firing} == {"no_data"}, "a firing alert without data must say so"
