@@ -44,12 +44,13 @@ _COUNTS = ("rows", "paired", "differing", "large")
 
 @dataclass(frozen=True)
 class Day:
-    """What a batch says of one version and day: counts, and rows of ``reviews`` that may be queued."""
+    """What a batch says of one version and day: counts, and the entries, with their rows, that may be queued."""
 
     version: str
     day: int
     counts: Mapping[str, int]
-    rows: Sequence[dict[str, Any]]
+    entries: Sequence[tuple[Entry, int]]
+    pairs: Pairs
 
 
 def found(policy: str, table: pa.Table, plan: Plan, asked: Review) -> list[Day]:
@@ -73,7 +74,7 @@ def found(policy: str, table: pa.Table, plan: Plan, asked: Review) -> list[Day]:
         queued = _chosen(policy, version, pairs, counts[-1], asked)
         queued += _planted(policy, version, pairs, here & planted & pairs.differ)
         numbers = {name: int(np.count_nonzero(where)) for name, where in zip(_COUNTS, counts, strict=True)}
-        result.append(Day(version, day, numbers, queued))
+        result.append(Day(version, day, numbers, queued, pairs))
     return result
 
 
@@ -98,14 +99,14 @@ def put(connection: Connection, settings: Settings, policy: str, batch: Sequence
 def _add(connection: Connection, key: Mapping[str, Any], one: Day, origin: Mapping[str, Any]) -> None:
     here = [review_days.c[name] == value for name, value in key.items()]
     row = connection.execute(select(review_days).where(*here)).one()
-    sample = Sample()
-    if one.rows:
-        old = _queued(connection, key, row.threshold)
-        new = [_entry(item) for item in one.rows]
-        sample = merged(old, new, row.per_day, row.largest)
-        _move(connection, key, old, sample, [{**_ORIGIN, **item, **origin} for item in one.rows])
+    threshold = row.threshold
+    if one.entries:
+        old = _queued(connection, key, threshold)
+        sample = merged(old, [entry for entry, _row in one.entries], row.per_day, row.largest)
+        threshold = sample.threshold
+        if sample != old:
+            _move(connection, one, {**key, **origin}, old, sample)
     counts = {name: getattr(row, name) + number for name, number in one.counts.items()}
-    threshold = sample.threshold if one.rows else row.threshold
     connection.execute(update(review_days).where(*here).values(**counts, threshold=threshold))
 
 
@@ -119,9 +120,7 @@ def _queued(connection: Connection, key: Mapping[str, Any], threshold: float | N
     return Sample(tuple(by["largest"]), tuple(by["sampled"]), tuple(by["planted"]), threshold)
 
 
-def _move(
-    connection: Connection, key: Mapping[str, Any], old: Sample, new: Sample, rows: Sequence[dict[str, Any]]
-) -> None:
+def _move(connection: Connection, one: Day, origin: Mapping[str, Any], old: Sample, new: Sample) -> None:
     """Bring the queue from one sample of a day to the next."""
     before, after = old.inclusion(), new.inclusion()
     gone = sorted(before.keys() - after.keys())
@@ -132,13 +131,11 @@ def _move(
         stratum, inclusion = after[identity]
         where = reviews.c.id == identity
         connection.execute(update(reviews).where(where).values(stratum=stratum, inclusion=inclusion))
-    fresh = {row["id"]: row for row in rows if row["id"] in after and row["id"] not in before}
+    fresh = [(entry, row) for entry, row in one.entries if entry.id in after and entry.id not in before]
     if fresh:
-        added = [
-            {**row, **key, "stratum": after[row["id"]][0], "inclusion": after[row["id"]][1]}
-            for _identity, row in sorted(fresh.items())
-        ]
-        connection.execute(insert(reviews), added)
+        strata = [dict(zip(("stratum", "inclusion"), after[entry.id], strict=True)) for entry, _row in fresh]
+        rows = zip(_rows(one, fresh), strata, strict=True)
+        connection.execute(insert(reviews), [{**_ORIGIN, **row, **origin, **stratum} for row, stratum in rows])
 
 
 def _displace(connection: Connection, identities: Collection[str]) -> None:
@@ -154,59 +151,67 @@ def _displace(connection: Connection, identities: Collection[str]) -> None:
     connection.execute(delete(reviews).where(those, ~judged.exists()))
 
 
-def _chosen(policy: str, version: str, pairs: Pairs, large: NDArray[np.bool_], asked: Review) -> list[dict[str, Any]]:
+def _chosen(
+    policy: str, version: str, pairs: Pairs, large: NDArray[np.bool_], asked: Review
+) -> list[tuple[Entry, int]]:
     """Return those large disagreements of one version and day that can be in the day's sample."""
     rows = np.flatnonzero(large)
     if not len(rows):
         return []
     draw, tie = draws.draws(pairs.table.column("decision_id").take(pa.array(rows)), f"{policy}/{version}")
     kept = candidates(pairs.size[rows], draw, tie, asked.per_day, asked.largest)
-    return _rows(policy, version, pairs, rows[kept], draw[kept], tie[kept], "sampled")
+    return _entries(policy, version, pairs, rows[kept], draw[kept], tie[kept], planted=False)
 
 
-def _planted(policy: str, version: str, pairs: Pairs, planted: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def _planted(policy: str, version: str, pairs: Pairs, planted: NDArray[np.bool_]) -> list[tuple[Entry, int]]:
     rows = np.flatnonzero(planted)
     if not len(rows):
         return []
     draw, tie = draws.draws(pairs.table.column("decision_id").take(pa.array(rows)), f"{policy}/{version}")
     kept = np.argsort(tie, kind="stable")[:PLANTED]
-    return _rows(policy, version, pairs, rows[kept], draw[kept], tie[kept], "planted")
+    return _entries(policy, version, pairs, rows[kept], draw[kept], tie[kept], planted=True)
 
 
-def _rows(
+def _entries(
     policy: str,
     version: str,
     pairs: Pairs,
     rows: NDArray[np.int64],
     draw: NDArray[np.float64],
     tie: NDArray[np.float64],
-    stratum: str,
-) -> list[dict[str, Any]]:
-    named = [
-        name
-        for name in pairs.table.column_names
-        if name.startswith((*_SHOWN, f"candidate_probs.{version}", f"pi.{version}")) or name in _ALSO
-    ]
-    some = pairs.table.take(pa.array(rows))
-    shown = some.select(named[:_MOST]).to_pylist()
-    ids, seconds = some.column("decision_id").to_pylist(), (micros(some, "ts") / 1e6).tolist()
-    live, own = actions_of(pairs.live, rows.tolist()), actions_of(pairs.own, rows.tolist())
+    *,
+    planted: bool,
+) -> list[tuple[Entry, int]]:
+    some = pairs.table.select(["decision_id", "ts"]).take(pa.array(rows))
+    hours = (micros(some, "ts") // (HOUR * 1_000_000)).tolist()
+    named = zip(some.column("decision_id").to_pylist(), hours, strict=True)
+    identities = [draws.identity(policy, version, identity, hour) for identity, hour in named]
+    sizes = np.maximum(pairs.size[rows], 1.0).tolist()
+    numbers = zip(identities, sizes, draw.tolist(), tie.tolist(), rows.tolist(), strict=True)
+    return [(Entry(name, size, u, v, planted), row) for name, size, u, v, row in numbers]
+
+
+def _rows(one: Day, fresh: Sequence[tuple[Entry, int]]) -> list[dict[str, Any]]:
+    """Return what ``reviews`` keeps of entries that are queued now."""
+    pairs, places = one.pairs, [row for _entry, row in fresh]
+    its = {*_ALSO, f"candidate_probs.{one.version}", f"pi.{one.version}"}
+    named = [name for name in pairs.table.column_names if name.startswith(_SHOWN) or name in its][:_MOST]
+    some = pairs.table.take(pa.array(places))
+    shown, ids = some.select(named).to_pylist(), some.column("decision_id").to_pylist()
+    seconds = (micros(some, "ts") / 1e6).tolist()
+    live, own = actions_of(pairs.live, places), actions_of(pairs.own, places)
     return [
         {
-            "id": draws.identity(policy, version, ids[i], int(seconds[i] // HOUR)),
+            **{name: getattr(entry, name) for name in ("id", "size", "draw", "tie")},
             "decision_id": ids[i],
             "ts": seconds[i],
             "live_action": canonical(_plain(live[i])),
             "shadow_action": canonical(_plain(own[i])),
             "sense": SENSES[pairs.sense[row]],
-            "size": max(float(pairs.size[row]), 1.0),
-            "draw": float(draw[i]),
-            "tie": float(tie[i]),
-            "stratum": stratum,
             "snapshot": canonical({name: _plain(value) for name, value in shown[i].items() if value is not None}),
             "state": ReviewState.OPEN.value,
         }
-        for i, row in enumerate(rows.tolist())
+        for i, (entry, row) in enumerate(fresh)
     ]
 
 
