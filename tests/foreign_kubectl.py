@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-FILE = Path(os.environ["FAKE_CLUSTER"]) / "rollout.json"
+FILE = Path(os.environ.get("FAKE_CLUSTER", "")) / "rollout.json"
 
 
 def main(argv: list[str]) -> int:

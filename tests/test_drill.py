@@ -21,7 +21,7 @@ from monitor.drill.kill import drill_kill
 from monitor.drill.perform import drill
 from monitor.drill.receiver import Loopback
 from monitor.drill.site import PREFIX, workspace
-from monitor.settings import ConfigurationError
+from monitor.settings import ConfigurationError, Drill
 from monitor.store.tables import drills, events, notifications
 from monitor.tick import Parts
 from tests.drilled import DAY, held, steps, world
@@ -124,7 +124,9 @@ def test_a_trigger_that_is_off_cannot_be_drilled(parts: Parts) -> None:
 
 def test_a_receiver_that_answers_200_and_does_nothing_is_unconfirmed(parts: Parts) -> None:
     deaf = Loopback(parts.clock, obeys=False)
-    found = drill(parts, "p", "hard_constraint", by="ada", serving=deaf, wait=advance(parts))
+    settings = parts.settings.model_copy(update={"drill": Drill.model_validate({"rollback_within": "3s"})})
+    hasty = Parts(settings, parts.database, parts.clock, parts.landing)
+    found = drill(hasty, "p", "hard_constraint", by="ada", serving=deaf, wait=advance(parts))
     assert found["state"] == "failed"
     assert steps(found)["delivered"] == "passed"
     assert "Unconfirmed" in found["sentence"]
