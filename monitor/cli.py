@@ -13,6 +13,7 @@ from monitor.candidates import CandidateError
 from monitor.commands import (
     acting,
     governing,
+    incidents,
     logs,
     looking,
     replaying,
@@ -35,6 +36,7 @@ app.add_typer(baseline_app, name="baseline")
 app.add_typer(acting.action_app, name="action")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
+app.add_typer(incidents.incident_app, name="incident")
 app.add_typer(reporting.report_app, name="report")
 app.add_typer(silencing.silence_app, name="silence")
 baseline_app.command("freeze")(logs.freeze)
@@ -54,6 +56,7 @@ for _command in (
     looking.route,
     looking.rollback,
     acting.kill,
+    incidents.oncall,
     replaying.backtest,
     replaying.budget,
 ):

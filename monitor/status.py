@@ -12,6 +12,9 @@ from monitor.acting import held
 from monitor.alerting import overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
+from monitor.incidents import auditor, oncall
+from monitor.incidents.rows import current
+from monitor.incidents.saying import shown
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
@@ -62,6 +65,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     by_version = any(METRICS[t.metric].scope == "version" and not METRICS[t.metric].event for t in triggers)
     judged = frozen is not None and row is not None and row.last_ts is not None
     judged = judged and any(item["version"] == serves or not by_version for item in relevant)
+    incident = current(connection, policy)
     stopped = stale.get(f"judge:{policy}") is not None
     return {
         "policy": policy,
@@ -78,6 +82,9 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
             item for item in found if item["state"] in {"pending", "firing", "recovering"} or item["health"] != "ok"
         ],
         "actions": open_actions,
+        "incident": None if incident is None else shown(incident),
+        "findings": [one.text for one in auditor.findings(connection, settings, clock, policy)]
+        + oncall.missing(settings, clock.now(), policy),
         "estimates": _estimates(connection, settings, policy),
         "quarantined": _quarantined(connection, policy),
         "jobs": {

@@ -26,13 +26,16 @@ RULE = {"metric": "reward", "detector": "limit", "window": "1m", "for": "1 windo
 LIMIT = {"threshold": 0.5, "side": "below", "min_n": 2}
 
 
-def parts_of(database: Database, clock: ManualClock, root: Path, **policy: Any) -> Parts:
+def parts_of(
+    database: Database, clock: ManualClock, root: Path, tables: Mapping[str, Any] | None = None, **policy: Any
+) -> Parts:
     """Build a policy p that has the triggers low (page), mild (warn) and grave (rollback), and no other."""
     triggers: dict[str, Any] = {name: {"enabled": False} for name in shipped_triggers()}
     for name, severity in (("low", "page"), ("mild", "warn"), ("grave", "rollback")):
         triggers[name] = {**RULE, **LIMIT, "severity": severity}
     table = {"incumbent": "v6", "serving": "v7", "fallbacks": ["v6"], **policy}
-    settings = parse({"store": {"lake": "lake"}, "policy": {"p": table}, "trigger": triggers}, root)
+    policies = {"store": {"lake": "lake"}, "policy": {"p": table}, "trigger": triggers}
+    settings = parse({**policies, **(tables or {})}, root)
     with database.begin() as connection:
         ensure_policy(connection, settings, "p")
         ensure_route(connection, settings, clock, "p")

@@ -8,6 +8,7 @@ One pass reads like this list:
 3. page about what could not be delivered for 30 s
 4. ask the health pages of what was not acknowledged yet, each in a thread of its own
 5. confirm what the decision log shows, reopen what it belies, and close what has been quiet
+6. tell people of incidents, and others when nobody answers
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from sqlalchemy import select
 
+from monitor import incidents
 from monitor.acting import outbox
 from monitor.acting.confirm import acknowledge, confirm, watching
 from monitor.acting.relapse import relapsed, reopen
 from monitor.clock import Clock
 from monitor.hooks import HOOKS, Answer
 from monitor.hooks.webhook import ask
-from monitor.incidents import close_quiet
 from monitor.settings import Settings
 from monitor.store.database import Database, DatabaseUnavailableError, upsert
-from monitor.store.tables import actions, heartbeats, incidents
+from monitor.store.tables import actions, heartbeats
 from runbooks.actions import ActionEvent, accepting
 
 SENDERS = 4  # threads a hook
@@ -72,13 +73,14 @@ class ActionLoop:
         health = self._ask_health()
         wait(health)
         self._confirm()
+        self._escalate()
         return sum(sender.result() for sender in started)
 
     def run_forever(self, stop: threading.Event) -> None:
         """Make passes until ``stop`` is set; a database that is locked or away is waited for, said once."""
         while not stop.is_set():
             self._wake.clear()
-            for part in (self._send_due, self._page, self._ask_health, self._confirm, self._beat):
+            for part in (self._send_due, self._page, self._ask_health, self._confirm, self._escalate, self._beat):
                 self._guarded(part)
             self._wake.wait(PERIOD)
         self.close()
@@ -157,14 +159,21 @@ class ActionLoop:
         with self._database.read() as connection:
             watched = watching(connection)
             again = relapsed(connection, self._clock, self._settings)
-            opened = connection.execute(select(incidents.c.id).where(incidents.c.closed.is_(None)).limit(1)).first()
+            opened = incidents.anything_open(connection)
         for identity in again:
             with self._database.begin() as connection:
                 reopen(connection, self._clock, identity)
         if watched or opened:
             with self._database.begin() as connection:
                 confirm(connection, self._settings, self._clock)
-                close_quiet(connection, self._clock)
+                incidents.close_quiet(connection, self._clock)
+
+    def _escalate(self) -> None:
+        with self._database.read() as connection:
+            waiting = incidents.due(connection, self._settings, self._clock)
+        for identity in waiting:
+            with self._database.begin() as connection:
+                incidents.care(connection, self._settings, self._clock, identity)
 
     def _beat(self) -> None:
         real = self._clock.real()

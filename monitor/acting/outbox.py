@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, update
 from sqlalchemy.sql.selectable import NamedFromClause
 
-from monitor import events
+from monitor import events, incidents
 from monitor.clock import Clock
 from monitor.hooks import Acknowledgement, Answer
 from monitor.store.tables import actions
@@ -114,7 +114,7 @@ def mark(connection: Connection, clock: Clock, held: Claim, answer: Answer) -> b
         events.record(connection, clock, kind, held.policy, "checkrein", body)
     if answer.outcome == "blocked":
         text = f"The rollback of {held.policy} to {held.to_version} was refused and is not sent again. {answer.detail}"
-        events.page(connection, clock, held.policy, why="blocked", action=held.id, text=text)
+        incidents.page_action(connection, clock, held.policy, why="blocked", action=held.id, text=text)
     return True
 
 
@@ -143,7 +143,7 @@ def page_undelivered(connection: Connection, clock: Clock, identity: str) -> boo
         return False
     text = f"The rollback of {row.policy} to {row.to_version} cannot be delivered by the hook {row.hook!r}; it is sent"
     text += f" again at least every 60 s. {row.last_error or 'No attempt has ended yet.'}"
-    return events.page(connection, clock, row.policy, why="undelivered", action=row.id, text=text)
+    return incidents.page_action(connection, clock, row.policy, why="undelivered", action=row.id, text=text)
 
 
 def replay(connection: Connection, clock: Clock, identity: str, actor: str) -> bool:

@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from monitor import events
+from monitor import events, incidents
 from monitor.acting.route import FIRST_REASON
 from monitor.acting.signing import rollback_event
 from monitor.clock import Clock
-from monitor.incidents import Incident, add_version, open_incident
+from monitor.incidents import Incident
 from monitor.settings import Settings
 from monitor.store.database import insert_new
 from monitor.store.tables import actions, policies, routes
@@ -146,7 +146,9 @@ def request(
         body = {"from_version": old, "generation": route.generation, "trigger": trigger, "reason": reason}
         events.record(connection, clock, "rollback.unneeded", policy, actor, body)
         return Outcome("unneeded", sentence, old, route.serving, route.generation)
-    incident = open_incident(connection, clock, policy, reason)
+    by_person = actor if mode == "manual" else None
+    incident = incidents.open_incident(connection, clock, policy, reason, by=by_person)
+    incidents.freeze(connection, settings, clock, incident.id, policy, trigger, old)
     case = _Case(
         connection, settings, clock, policy, old, reason, trigger, actor, mode, evidence_url, route.generation, incident
     )
@@ -181,7 +183,7 @@ def _move(case: _Case, target: str) -> Outcome:
         .where(actions.c.state.in_(accepting(ActionEvent.SUPERSEDE)))
         .values(state=ActionState.SUPERSEDED.value, real_due=None, real_lease=None)
     )
-    add_version(connection, case.incident, case.from_version)
+    incidents.add_version(connection, case.incident, case.from_version)
     served = case.settings.hook.items()
     hooks = [name for name, hook in served if not hook.policies or policy in hook.policies]
     rows = [_row(case, hook, target, generation) for hook in hooks or [""]]
@@ -191,6 +193,10 @@ def _move(case: _Case, target: str) -> Outcome:
     body = {"from_version": case.from_version, "to_version": target, "generation": generation, "mode": case.mode}
     body |= {"trigger": case.trigger, "reason": case.reason, "incident": case.incident.id, "actions": list(identities)}
     events.record(connection, case.clock, MOVED, policy, case.actor, body)
+    if case.mode == "manual":
+        incidents.acted(connection, case.clock, case.incident.id, case.actor)
+    else:
+        incidents.rise(connection, case.clock, case.incident.id, severity="rollback")
     return Outcome("requested", sentence, case.from_version, target, generation, case.incident.id, identities)
 
 
@@ -229,7 +235,9 @@ def _held(case: _Case, state: Literal["limited", "blocked"], target: str | None,
         events.record(connection, clock, f"rollback.{state}", case.policy, case.actor, body)
         # Twenty policies over the hourly limit are one trouble: the first one pages, the others stand beside it.
         if state == "blocked" or not events.paged_since(connection, state, clock.now() - HOUR):
-            events.page(connection, clock, case.policy, why=state, action=row["id"], text=sentence)
+            incidents.page_action(connection, clock, case.policy, why=state, action=row["id"], text=sentence)
+        else:
+            incidents.join(connection, case.incident.id, state)
     return Outcome(state, sentence, case.from_version, target, case.generation, case.incident.id, made)
 
 

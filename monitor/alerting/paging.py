@@ -1,8 +1,8 @@
 """Who is woken for an alert: firings of severity page, once each, unless an overlay mutes them.
 
 Written in the transaction that moves the alert, so that a page is there exactly when the transition is. Rollbacks page
-about themselves (``events.page``) and never come here. An alert that flaps pages once to say so, then keeps quiet
-(Nagios calls it flap detection): people who are woken for nothing stop reading pages.
+about themselves (``incidents.page_action``) and never come here. An alert that flaps pages once to say so, then
+keeps quiet (Nagios calls it flap detection): people who are woken for nothing stop reading pages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, or_, select
 
-from monitor import events
+from monitor import incidents
 from monitor.alerting.overlays import QUIET, muted, mutes
 from monitor.clock import Clock
 from monitor.judging.decide import Alert, Change
@@ -92,7 +92,7 @@ def tell(
     for (trigger, version, why), alerts in pages.items():
         body = {"trigger": trigger, "version": version, "keys": [one.key for one in alerts], "why": why}
         text = _text(policy, why, alerts)
-        events.record(connection, clock, events.PAGE, policy, "checkrein", {**body, "text": text})
+        incidents.page(connection, settings, clock, policy, why=why, text=text, severity="page", body=body)
 
 
 def step(

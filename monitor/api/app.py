@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from monitor import status
-from monitor.api import actions, drift_reports, logs, policies, problems, silences
+from monitor.api import actions, drift_reports, incidents, logs, policies, problems, silences
 from monitor.api.access import Guard
 from monitor.api.exposition import exposition
 from monitor.running.scheduler import Scheduler
@@ -62,6 +62,7 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
     app.include_router(policies.router(scheduler), prefix="/api/v1")
     app.include_router(silences.router(scheduler), prefix="/api/v1")
     app.include_router(actions.router(scheduler), prefix="/api/v1")
+    app.include_router(incidents.router(scheduler), prefix="/api/v1")
     app.include_router(drift_reports.router(scheduler), prefix="/api/v1")
     parts = scheduler.parts
 

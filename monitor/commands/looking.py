@@ -29,7 +29,8 @@ def status(
         at = (connection, parts.settings, parts.clock)
         found = [{**read.of(*at, name), "candidates": compared(*at, name)["candidates"]} for name in names]
     emit(found, as_json, "\n".join(report(item) for item in found) or "no policy is configured")
-    return NO if any(read.RANK[item["state"]] > read.RANK["warning"] for item in found) else DONE
+    bad = any(item["findings"] or read.RANK[item["state"]] > read.RANK["warning"] for item in found)
+    return NO if bad else DONE
 
 
 def why(

@@ -25,6 +25,7 @@ from monitor import breakglass, checklists
 from monitor.acting import route
 from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
+from monitor.incidents import auditor
 from monitor.judging.single_events import pending
 from monitor.live import estimates
 from monitor.running import retention, slots
@@ -72,6 +73,7 @@ class Scheduler:
         self.parts = parts
         self.owner = owner
         self.loop = ActionLoop(parts.database, parts.settings, parts.clock, owner)
+        self._auditor = auditor.Auditor(parts)
         self.stopping = threading.Event()
         self.draining = threading.Event()  # the server is about to stop: long polls answer now
         self.landed = threading.Event()
@@ -198,6 +200,7 @@ class Scheduler:
             add(f"why:{policy}", IntervalTrigger(seconds=why.PAUSE, timezone=UTC), told, "hourly")
         reported = functools.partial(drift_report.run, self.parts, self.owner, self.stopping)
         add(drift_report.JOB, IntervalTrigger(seconds=drift_report.PAUSE, timezone=UTC), reported)
+        add("auditor", IntervalTrigger(seconds=auditor.PAUSE, timezone=UTC), self._auditor.run)
         for name, upkeep in UPKEEP.items():
             hourly(name, functools.partial(upkeep, self.parts))
         add("takeover", IntervalTrigger(seconds=TAKEOVER_PAUSE, timezone=UTC), functools.partial(self._take_over, beat))

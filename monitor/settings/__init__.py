@@ -12,7 +12,9 @@ from typing import Any
 
 from pydantic import Field
 
+from monitor.settings import called
 from monitor.settings.model import ConfigurationError, Table, nearest, read
+from monitor.settings.oncall import Escalation, Heartbeat, Oncall, Person
 from monitor.settings.policy import Candidate, Confirmation, Constraint, FalseRollbacks, Policy, Source, Store
 from monitor.settings.rules import Hook, Trigger
 
@@ -43,6 +45,10 @@ class Settings(Table):
     policy: dict[str, Policy] = Field(default_factory=dict)
     trigger: dict[str, Trigger] = Field(default_factory=dict)
     hook: dict[str, Hook] = Field(default_factory=dict)
+    person: dict[str, Person] = Field(default_factory=dict)
+    oncall: dict[str, Oncall] = Field(default_factory=dict)
+    escalation: dict[str, Escalation] = Field(default_factory=dict)
+    heartbeat: Heartbeat = Heartbeat.model_validate({})
     base: Path = Field(Path(), exclude=True, description="Directory of the file; not a key of it.")
 
     def triggers(self, policy: str) -> dict[str, Trigger]:
@@ -127,6 +133,7 @@ def parse(data: Mapping[str, Any], base: Path = Path()) -> Settings:
                 f" an address there: no slash, not empty, not one or two dots"
             )
         settings.triggers(policy)
+    called.check(settings)
     return settings
 
 

@@ -108,6 +108,9 @@ class Policy(Table):
     checklist: Checklist = Checklist()
     metrics: Measuring = Measuring()
     maintenance: dict[str, Maintenance] = Field(default_factory=dict)
+    escalation: str | None = Field(
+        None, description="Who is woken, an `[escalation.NAME]`; absent: every channel that serves the policy."
+    )
     limit_per_day: int = Field(3, ge=0, description="Automatic rollbacks a day; what is over it becomes a page.")
 
     @property

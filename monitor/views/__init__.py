@@ -7,6 +7,7 @@ from monitor.views.alerts import alerts
 from monitor.views.budget import budget
 from monitor.views.candidates import candidates
 from monitor.views.drift import drift
+from monitor.views.incidents import incident, incidents
 from monitor.views.markers import markers
 from monitor.views.overview import counts, newest_decisions, overview_row
 from monitor.views.readiness import readiness
@@ -23,6 +24,8 @@ __all__ = [
     "compared",
     "counts",
     "drift",
+    "incident",
+    "incidents",
     "markers",
     "newest_decisions",
     "overview_row",
