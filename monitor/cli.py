@@ -16,6 +16,7 @@ from monitor.commands import (
     drilling,
     governing,
     identifying,
+    incidents,
     logs,
     looking,
     notifying,
@@ -43,6 +44,7 @@ app.add_typer(alerting.alert_app, name="alert")
 app.add_typer(governing.checklist_app, name="checklist")
 app.add_typer(governing.runbook_app, name="runbook")
 governing.runbook_app.command("drill")(drilling.drill)
+app.add_typer(incidents.incident_app, name="incident")
 app.add_typer(reporting.report_app, name="report")
 app.add_typer(reviewing.review_app, name="review")
 app.add_typer(rolling.rollout_app, name="rollout")
@@ -67,6 +69,7 @@ for _command in (
     looking.route,
     looking.rollback,
     acting.kill,
+    incidents.oncall,
     replaying.backtest,
     replaying.budget,
 ):

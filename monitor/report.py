@@ -24,6 +24,9 @@ def report(found: dict[str, Any]) -> str:
     lines = [f"{head}  {_data(age)}"]
     if found["baseline"] is None:
         lines.append("  ○ no baseline is frozen: nothing is compared with anything; run `checkrein baseline freeze`")
+    lines += [f"  ▲ {text}" for text in found.get("findings", ())]
+    if found.get("incident"):
+        lines.append(f"  ◆ {found['incident']['sentence']}")
     for action in found["actions"]:
         why = f" ({action['last_error']})" if action["last_error"] else ""
         moved = f"{action['from_version']} -> {action['to_version']} by {action['hook'] or 'route'}"

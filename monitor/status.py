@@ -13,6 +13,9 @@ from monitor.alerting import alert_ids, lateness, overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
 from monitor.drill import kept
+from monitor.incidents import auditor, oncall
+from monitor.incidents.rows import current
+from monitor.incidents.saying import shown
 from monitor.judging.segments import split
 from monitor.judging.windows import newest_baseline
 from monitor.metrics import METRICS
@@ -71,6 +74,7 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
     by_version = any(METRICS[t.metric].scope == "version" and not METRICS[t.metric].event for t in triggers)
     judged = frozen is not None and row is not None and row.last_ts is not None
     judged = judged and any(item["version"] == serves or not by_version for item in relevant)
+    incident = current(connection, policy)
     stopped = stale.get(f"judge:{policy}") is not None
     return {
         "policy": policy,
@@ -89,6 +93,9 @@ def of(connection: Connection, settings: Settings, clock: Clock, policy: str) ->
         "actions": open_actions,
         "telling": told.telling(connection, settings, clock, policy),
         "foreign": told.foreign_alerts(connection, policy),
+        "incident": None if incident is None else shown(incident),
+        "findings": [one.text for one in auditor.findings(connection, settings, clock, policy)]
+        + oncall.missing(settings, clock.now(), policy),
         "estimates": _estimates(connection, settings, policy),
         "quarantined": _quarantined(connection, policy),
         "jobs": {

@@ -10,6 +10,7 @@ import re
 import tempfile
 import types
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -58,6 +59,7 @@ def kind(annotation: Any) -> str:
         int: "whole number",
         float: "number",
         AwareDatetime: "time",
+        datetime: "time",
     }
     return named.get(annotation, "table")
 

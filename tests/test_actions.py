@@ -173,6 +173,8 @@ def test_a_rollback_is_confirmed_end_to_end_with_the_reference_receiver(site: Si
         "action.delivered",
         "action.acknowledged",
         "action.confirmed",
+        "incident.mitigated",
+        "incident.resolved",
         "incident.closed",
     ]
 

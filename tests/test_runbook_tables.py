@@ -1,4 +1,4 @@
-"""The state tables of actions and alerts, over every pair."""
+"""The state tables of actions, alerts and incidents, over every pair."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import itertools
 
 import pytest
 
-from runbooks import actions, alerts
+from runbooks import actions, alerts, incidents
 from runbooks.actions import ActionEvent, ActionState
 from runbooks.alerts import AlertEvent, AlertState
+from runbooks.incidents import IncidentEvent, IncidentState
 
 ALERT_PAIRS = list(itertools.product(AlertState, AlertEvent))
 ACTION_PAIRS = list(itertools.product(ActionState, ActionEvent))
+INCIDENT_PAIRS = list(itertools.product(IncidentState, IncidentEvent))
 
 
 @pytest.mark.parametrize(("state", "event"), ALERT_PAIRS)
@@ -83,3 +85,39 @@ def test_only_what_was_delivered_can_be_confirmed() -> None:
 
 def test_every_action_state_can_be_reached() -> None:
     assert {ActionState.PROPOSED, *actions.TABLE.values()} == set(ActionState)
+
+
+@pytest.mark.parametrize(("state", "event"), INCIDENT_PAIRS)
+def test_every_incident_pair_leads_to_a_state_or_is_an_error(state: IncidentState, event: IncidentEvent) -> None:
+    if (state, event) in incidents.TABLE:
+        assert incidents.step(state.value, event.value) is incidents.TABLE[state, event]
+    else:
+        with pytest.raises(incidents.UnknownTransitionError, match=f"'{state}' cannot '{event}'"):
+            incidents.step(state, event)
+
+
+def test_an_unknown_incident_state_or_event_is_an_error() -> None:
+    for state, event in (("asleep", "acknowledge"), ("triggered", "shrug")):
+        with pytest.raises(incidents.UnknownTransitionError):
+            incidents.step(state, event)
+
+
+def test_what_is_triggered_is_ended_by_a_person_or_by_the_end_of_the_trouble() -> None:
+    here = IncidentState.TRIGGERED
+    leaving = {event for event in IncidentEvent if incidents.TABLE.get((here, event)) not in {None, here}}
+    people = {IncidentEvent.ACKNOWLEDGE, IncidentEvent.START_MITIGATION, IncidentEvent.RESOLVE}
+    assert leaving == people | {IncidentEvent.CONFIRM_MITIGATION}
+
+
+@pytest.mark.parametrize("state", sorted(incidents.ANSWERED))
+def test_whoever_holds_an_incident_loses_it_again(state: IncidentState) -> None:
+    for event in ("expire", "unacknowledge", "trigger"):
+        assert incidents.step(state, event) is IncidentState.TRIGGERED
+
+
+def test_every_incident_state_can_be_reached_and_a_closed_one_only_reopened() -> None:
+    assert {IncidentState.TRIGGERED, *incidents.TABLE.values()} == set(IncidentState)
+    assert [event for event in IncidentEvent if (IncidentState.CLOSED, event) in incidents.TABLE] == [
+        IncidentEvent.REOPEN
+    ]
+    assert set(incidents.accepting(IncidentEvent.CLOSE)) == {"resolved"}

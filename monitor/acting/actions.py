@@ -9,6 +9,7 @@ One pass reads like this list:
 4. ask the health pages of what was not acknowledged yet, each in a thread of its own
 5. make the rollbacks that waited long enough after the last one
 6. confirm what the decision log shows, reopen what it belies, and close what has been quiet
+7. tell people of incidents, and others when nobody answers
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from concurrent.futures import Future, wait
 
 from sqlalchemy import select
 
+from monitor import incidents
 from monitor.acting import outbox
 from monitor.acting.confirm import acknowledge, confirm, watching
 from monitor.acting.cooldown import cooled, release
@@ -26,10 +28,9 @@ from monitor.acting.sending import SendingLoop
 from monitor.clock import Clock
 from monitor.hooks import HOOKS, Answer
 from monitor.hooks.webhook import ask
-from monitor.incidents import close_quiet
 from monitor.settings import Settings
 from monitor.store.database import Database
-from monitor.store.tables import actions, incidents
+from monitor.store.tables import actions
 from runbooks.actions import ActionEvent, accepting
 
 ASK = 2.0  # real seconds between two questions to one health page
@@ -47,7 +48,7 @@ class ActionLoop(SendingLoop):
 
     def steps(self) -> Sequence[Callable[[], object]]:
         """Return what one pass does, in order."""
-        return self._send_due, self._page, self._ask_health, self._release, self._confirm
+        return self._send_due, self._page, self._ask_health, self._release, self._confirm, self._escalate
 
     def run_due(self) -> int:
         """Make one pass and wait for its senders; return how many attempts were made."""
@@ -58,6 +59,7 @@ class ActionLoop(SendingLoop):
         wait(health)
         self._release()
         self._confirm()
+        self._escalate()
         return sum(sender.result() for sender in started)
 
     def _send_due(self) -> list[Future[int]]:
@@ -128,11 +130,18 @@ class ActionLoop(SendingLoop):
         with self._database.read() as connection:
             watched = watching(connection)
             again = relapsed(connection, self._clock, self._settings)
-            opened = connection.execute(select(incidents.c.id).where(incidents.c.closed.is_(None)).limit(1)).first()
+            opened = incidents.anything_open(connection)
         for identity in again:
             with self._database.begin() as connection:
                 reopen(connection, self._clock, identity)
         if watched or opened:
             with self._database.begin() as connection:
                 confirm(connection, self._settings, self._clock)
-                close_quiet(connection, self._clock)
+                incidents.close_quiet(connection, self._clock)
+
+    def _escalate(self) -> None:
+        with self._database.read() as connection:
+            waiting = incidents.due(connection, self._settings, self._clock)
+        for identity in waiting:
+            with self._database.begin() as connection:
+                incidents.care(connection, self._settings, self._clock, identity)

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, update
 
-from monitor import events
+from monitor import events, incidents
 from monitor.acting.outbox import titled
 from monitor.acting.shares import Window, latest
 from monitor.clock import Clock
@@ -149,7 +149,7 @@ def _time_out(connection: Connection, clock: Clock, action: Row[Any], rule: Conf
     body = {"action": action.id, "generation": action.generation, "acknowledged": action.acknowledged is not None}
     body["text"] = text.strip()
     events.record(connection, clock, "action.unconfirmed", action.policy, "checkrein", body)
-    events.page(connection, clock, action.policy, why="unconfirmed", action=action.id, text=text.strip())
+    incidents.page_action(connection, clock, action.policy, why="unconfirmed", action=action.id, text=text.strip())
     return True
 
 

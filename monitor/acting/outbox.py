@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select, update
 
-from monitor import events
+from monitor import events, incidents
 from monitor.acting.queued import FAR, SCHEDULE, STILL, Queue, afresh, delay
 from monitor.clock import Clock
 from monitor.hooks import Acknowledgement, Answer
@@ -83,7 +83,7 @@ def mark(connection: Connection, clock: Clock, held: Claim, answer: Answer) -> b
         events.record(connection, clock, kind, held.policy, "checkrein", body)
     if answer.outcome == "blocked":
         text = f"{titled(held)} was refused and is not sent again. {answer.detail}"
-        events.page(connection, clock, held.policy, why="blocked", action=held.id, text=text)
+        incidents.page_action(connection, clock, held.policy, why="blocked", action=held.id, text=text)
     return True
 
 
@@ -113,7 +113,7 @@ def page_undelivered(connection: Connection, clock: Clock, identity: str) -> boo
         return False
     text = f"{titled(row)} cannot be delivered by the hook {row.hook!r}; it is sent again at least every 60 s. "
     text += row.last_error or "No attempt has ended yet."
-    return events.page(connection, clock, row.policy, why="undelivered", action=row.id, text=text)
+    return incidents.page_action(connection, clock, row.policy, why="undelivered", action=row.id, text=text)
 
 
 def replay(connection: Connection, clock: Clock, identity: str, actor: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select, update
 
-from monitor import events
+from monitor import events, incidents
 from monitor.acting.shares import latest
 from monitor.clock import Clock
 from monitor.settings import Settings
@@ -47,5 +47,5 @@ def reopen(connection: Connection, clock: Clock, identity: str) -> bool:
     text += f"(generation {row.generation}) was confirmed. It is sent again; find out who serves {row.from_version}."
     body = {"action": identity, "generation": row.generation, "from_version": row.from_version, "text": text}
     events.record(connection, clock, "action.relapsed", row.policy, "checkrein", body)
-    events.page(connection, clock, row.policy, why="relapsed", action=identity, text=text)
+    incidents.page_action(connection, clock, row.policy, why="relapsed", action=identity, text=text)
     return True

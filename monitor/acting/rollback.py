@@ -21,13 +21,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from monitor import events
+from monitor import events, incidents
 from monitor.acting.limits import HOUR, MOVED, NEVER_LIMITED, cooling_until, used_up, why_cooling
 from monitor.acting.route import FIRST_REASON
 from monitor.acting.routing import hooks_of, move
 from monitor.acting.signing import rollback_event
 from monitor.clock import Clock
-from monitor.incidents import Incident, add_version, open_incident
+from monitor.incidents import Incident
 from monitor.rollouts import ended
 from monitor.settings import Settings
 from monitor.store.database import insert_new
@@ -152,7 +152,9 @@ def request(
         events.record(connection, clock, "rollback.unneeded", policy, actor, body)
         ended.given_up(connection, clock, policy, old, reason, actor)  # one in shadow, or not begun, has no traffic
         return Outcome("unneeded", sentence, old, route.serving, route.generation)
-    incident = open_incident(connection, clock, policy, reason)
+    by_person = actor if mode == "manual" else None
+    incident = incidents.open_incident(connection, clock, policy, reason, by=by_person)
+    incidents.freeze(connection, settings, clock, incident.id, policy, trigger, old)
     case = _Case(
         connection, settings, clock, policy, old, reason, trigger, actor, mode, evidence_url, route.generation, routed,
         incident,
@@ -183,7 +185,7 @@ def _move(case: _Case, target: str) -> Outcome:
     connection, policy = case.connection, case.policy
     generation = move(connection, case.clock, policy, case.generation, target, {target: 1.0}, case.reason)
     ended.overtaken(connection, case.clock, policy, case.from_version, case.reason, case.actor)
-    add_version(connection, case.incident, case.from_version)
+    incidents.add_version(connection, case.incident, case.from_version)
     rows = [_row(case, hook, target, generation) for hook in hooks_of(case.settings, policy)]
     connection.execute(insert(actions), rows)
     identities = tuple(row["id"] for row in rows)
@@ -192,6 +194,10 @@ def _move(case: _Case, target: str) -> Outcome:
     body = {"from_version": case.from_version, "to_version": target, "generation": generation, "mode": case.mode}
     body |= {"trigger": case.trigger, "reason": case.reason, "incident": case.incident.id, "actions": list(identities)}
     events.record(connection, case.clock, MOVED, policy, case.actor, body)
+    if case.mode == "manual":
+        incidents.acted(connection, case.clock, case.incident.id, case.actor)
+    else:
+        incidents.rise(connection, case.clock, case.incident.id, severity="rollback")
     return Outcome("requested", sentence, case.from_version, target, generation, case.incident.id, identities)
 
 
@@ -230,7 +236,9 @@ def _held(case: _Case, state: Held, target: str | None, sentence: str) -> Outcom
         # Twenty policies over the hourly limit are one trouble: the first one pages, the others stand beside it.
         alone = state == "limited" and not events.paged_since(connection, state, clock.now() - HOUR)
         if state == "blocked" or alone:
-            events.page(connection, clock, case.policy, why=state, action=row["id"], text=sentence)
+            incidents.page_action(connection, clock, case.policy, why=state, action=row["id"], text=sentence)
+        elif state == "limited":
+            incidents.join(connection, case.incident.id, state)
     return Outcome(state, sentence, case.from_version, target, case.generation, case.incident.id, made)
 
 

@@ -1,8 +1,8 @@
 """Who is woken for an alert: firings of severity page, once each, unless an overlay mutes them.
 
 Written in the transaction that moves the alert, so that a page is there exactly when the transition is. Rollbacks page
-about themselves (``events.page``) and never come here. An alert that flaps pages once to say so, then keeps quiet
-(Nagios calls it flap detection): people who are woken for nothing stop reading pages.
+about themselves (``incidents.page_action``) and never come here. An alert that flaps pages once to say so, then
+keeps quiet (Nagios calls it flap detection): people who are woken for nothing stop reading pages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
-from monitor import events
+from monitor import incidents
 from monitor.alerting import alert_ids
 from monitor.alerting.inhibitions import Where
 from monitor.alerting.overlays import QUIET, over
@@ -99,7 +99,7 @@ def tell(
             {"id": alert_ids.of(vars(alert)), "trigger": alert.trigger, "key": alert.key, "why": why}
             for why, alert in told
         ]
-        events.record(connection, clock, events.PAGE, policy, "checkrein", body)
+        incidents.page(connection, settings, clock, policy, why=why, text=body["text"], severity="page", body=body)
 
 
 def step(

@@ -17,6 +17,7 @@ from monitor.api import (
     drift_reports,
     drills,
     foreign,
+    incidents,
     logs,
     notifications,
     policies,
@@ -80,6 +81,7 @@ def create_app(scheduler: Scheduler, *, run: bool = True) -> FastAPI:
     app.include_router(rollouts.router(scheduler), prefix="/api/v1")
     app.include_router(notifications.router(scheduler), prefix="/api/v1")
     app.include_router(foreign.router(scheduler), prefix="/api/v1")
+    app.include_router(incidents.router(scheduler), prefix="/api/v1")
     app.include_router(drift_reports.router(scheduler), prefix="/api/v1")
     app.include_router(drills.router(scheduler), prefix="/api/v1")
     parts = scheduler.parts

@@ -8,14 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from monitor import events
+from monitor import events, incidents
 from monitor.acting import rollback
 from monitor.acting.confirm import acknowledge
 from monitor.acting.limits import MOVED
 from monitor.breakglass.act import action_id, alone, journal
 from monitor.breakglass.copy import JOURNAL, folder
 from monitor.clock import Clock
-from monitor.incidents import add_version, open_incident
 from monitor.rollouts import ended
 from monitor.settings import Settings
 from monitor.store.database import Database
@@ -122,17 +121,18 @@ def _replayed(
     older = update(actions).where(actions.c.policy == policy, actions.c.generation < generation)
     older = older.where(actions.c.state.in_(accepting(ActionEvent.SUPERSEDE)))
     connection.execute(older.values(state=ActionState.SUPERSEDED.value, real_due=None, real_lease=None))
-    incident = open_incident(connection, clock, policy, asked["reason"])
-    add_version(connection, incident, asked["from_version"])
+    incident = incidents.open_incident(connection, clock, policy, asked["reason"], by=asked["actor"])
+    incidents.add_version(connection, incident, asked["from_version"])
     answers = {hook: told.get((asked["id"], hook)) for hook in hooks}
     rows = [_row(clock, asked, hook, answers[hook], incident.id, bool(moved)) | {"stops": stops} for hook in hooks]
     connection.execute(insert(actions), rows)
     body = {name: asked[name] for name in ("from_version", "to_version", "generation", "reason", "at", "digest")}
     body |= {"actions": [row["id"] for row in rows], "states": [row["state"] for row in rows], "moved": bool(moved)}
     events.record(connection, clock, "break_glass.replayed", policy, asked["actor"], body)
+    incidents.acted(connection, clock, incident.id, asked["actor"])
     for row in (row for row in rows if row["state"] == ActionState.BLOCKED.value):
         text = f"The rollback of {policy} to {target} was refused and is not sent again. {row['last_error']}"
-        events.page(connection, clock, policy, why="blocked", action=row["id"], text=text)
+        incidents.page_action(connection, clock, policy, why="blocked", action=row["id"], text=text)
     for hook, answer in answers.items():
         if shown := (answer or {}).get("acknowledged"):
             seen = (shown["generation"], shown["version"], shown["artifact_sha256"])

@@ -31,7 +31,10 @@ def status(
         found = [{**read.of(*at, name), "candidates": compared(*at, name)["candidates"]} for name in names]
     emit(found, as_json, "\n".join(report(item) for item in found) or "no policy is configured")
     asks = (
-        read.RANK[item["state"]] > read.RANK["warning"] or item["telling"]["findings"] or item["reviews"]["finding"]
+        read.RANK[item["state"]] > read.RANK["warning"]
+        or item["findings"]
+        or item["telling"]["findings"]
+        or item["reviews"]["finding"]
         for item in found
     )
     return NO if any(asks) else DONE

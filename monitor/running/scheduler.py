@@ -25,6 +25,7 @@ from monitor import breakglass
 from monitor.acting import route
 from monitor.acting.actions import ActionLoop
 from monitor.drift_report import job as drift_report
+from monitor.incidents import auditor
 from monitor.judging.single_events import pending
 from monitor.notify.loop import NotificationLoop
 from monitor.rollouts import progress as rolling
@@ -76,6 +77,7 @@ class Scheduler:
         self.loop = ActionLoop(parts.database, parts.settings, parts.clock, owner)
         self.watch = Watch()
         self.telling = NotificationLoop(parts.database, parts.settings, parts.clock, owner)
+        self._auditor = auditor.Auditor(parts)
         self.stopping = threading.Event()
         self.draining = threading.Event()  # the server is about to stop: long polls answer now
         self.landed = threading.Event()
@@ -205,6 +207,7 @@ class Scheduler:
             add(f"why:{policy}", IntervalTrigger(seconds=why.PAUSE, timezone=UTC), told, "hourly")
         reported = functools.partial(drift_report.run, self.parts, self.owner, self.stopping)
         add(drift_report.JOB, IntervalTrigger(seconds=drift_report.PAUSE, timezone=UTC), reported)
+        add("auditor", IntervalTrigger(seconds=auditor.PAUSE, timezone=UTC), self._auditor.run)
         for name, (slot, upkeep) in UPKEEP.items():
             once(name, UPKEEP_EVERY, functools.partial(slot, self.parts), functools.partial(upkeep, self.parts))
         add("takeover", IntervalTrigger(seconds=TAKEOVER_PAUSE, timezone=UTC), functools.partial(self._take_over, beat))

@@ -13,11 +13,13 @@ from typing import Any
 
 from pydantic import Field
 
+from monitor.settings import called
 from monitor.settings.digest import Digest
 from monitor.settings.drill import Drill
 from monitor.settings.inhibit import Inhibit, check
 from monitor.settings.model import ConfigurationError, Table, nearest, read
 from monitor.settings.notify import Notify
+from monitor.settings.oncall import Escalation, Heartbeat, Oncall, Person
 from monitor.settings.policy import Candidate, Confirmation, Constraint, FalseRollbacks, Policy, Source, Store
 from monitor.settings.rules import Hook, Trigger
 
@@ -56,6 +58,10 @@ class Settings(Table):
     inhibit: dict[str, Inhibit] = Field(default_factory=dict)
     digest: Digest = Digest()
     drill: Drill = Drill()
+    person: dict[str, Person] = Field(default_factory=dict)
+    oncall: dict[str, Oncall] = Field(default_factory=dict)
+    escalation: dict[str, Escalation] = Field(default_factory=dict)
+    heartbeat: Heartbeat = Heartbeat.model_validate({})
     base: Path = Field(Path(), exclude=True, description="Directory of the file; not a key of it.")
 
     def triggers(self, policy: str) -> dict[str, Trigger]:
@@ -149,6 +155,7 @@ def parse(data: Mapping[str, Any], base: Path = Path()) -> Settings:
     triggers = {policy: settings.triggers(policy) for policy in settings.policy}
     check(settings.inhibit, triggers, {*settings.trigger, *(name for own in triggers.values() for name in own)})
     _reachable(settings)
+    called.check(settings)
     return settings
 
 

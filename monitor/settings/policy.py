@@ -117,6 +117,9 @@ class Policy(Table):
     cooldown: Duration = Field(
         600.0, description="Time after an automatic rollback in which the next one waits; hard limits never wait."
     )
+    escalation: str | None = Field(
+        None, description="Who is woken, an `[escalation.NAME]`; absent: every channel that serves the policy."
+    )
     limit_per_day: int = Field(3, ge=0, description="Automatic rollbacks a day; what is over it becomes a page.")
 
     @model_validator(mode="after")

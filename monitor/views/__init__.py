@@ -8,6 +8,7 @@ from monitor.views.budget import budget
 from monitor.views.candidates import candidates
 from monitor.views.drift import drift
 from monitor.views.drills import drill, drills
+from monitor.views.incidents import incident, incidents
 from monitor.views.markers import markers
 from monitor.views.overview import counts, newest_decisions, overview_row
 from monitor.views.readiness import readiness
@@ -27,6 +28,8 @@ __all__ = [
     "drift",
     "drill",
     "drills",
+    "incident",
+    "incidents",
     "markers",
     "newest_decisions",
     "overview_row",

@@ -1,5 +1,5 @@
 """${message}."""
-
+<% from monitor.store.carried import CARRIED %>
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,3 +12,6 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     ${upgrades if upgrades else "pass"}
+% for statement in CARRIED.get(up_revision, ()):
+    op.execute(${repr(statement)})
+% endfor

@@ -3,12 +3,13 @@
 Times are seconds since 1970 UTC on the injected clock unless the name begins with ``real_``.
 """
 
-from monitor.store.tables.acting import actions, events, incidents, routes
+from monitor.store.tables.acting import actions, events, routes
 from monitor.store.tables.base import metadata
 from monitor.store.tables.checklists import checklist_evidence, checklist_items, checklist_runs
 from monitor.store.tables.drilling import drills
 from monitor.store.tables.estimating import candidates, differences, estimates, promotions
 from monitor.store.tables.explaining import explanations
+from monitor.store.tables.incidents import incident_followups, incident_notes, incident_steps, incidents
 from monitor.store.tables.judging import alerts, backtests, baselines, transitions, verdicts
 from monitor.store.tables.logs import (
     manifest,
@@ -44,6 +45,9 @@ __all__ = [
     "foreign_alerts",
     "heartbeats",
     "idempotency",
+    "incident_followups",
+    "incident_notes",
+    "incident_steps",
     "incidents",
     "manifest",
     "metadata",

@@ -1,4 +1,4 @@
-"""Tables of what was done: routes, incidents, actions, and the record of all that happened."""
+"""Tables of what was done: routes, actions, and the record of all that happened."""
 
 from __future__ import annotations
 
@@ -14,17 +14,6 @@ routes = table(
     Column("generation", BigInteger, nullable=False),
     Column("split", Text, nullable=False),  # JSON: version -> share
     Column("changed", Float, nullable=False),
-    Column("reason", Text, nullable=False),
-)
-
-# One trouble of one policy: versions rolled back in it are never a target again.
-incidents = table(
-    "incidents",
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("policy", String, nullable=False, index=True),
-    Column("opened", Float, nullable=False),
-    Column("closed", Float),
-    Column("rolled_back", Text, nullable=False),  # JSON list of versions
     Column("reason", Text, nullable=False),
 )
 

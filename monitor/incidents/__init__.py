@@ -1,0 +1,36 @@
+"""Incidents: one trouble of one policy, the people who are woken for it until one answers, and what they did."""
+
+from monitor.incidents.acknowledging import acknowledge, unacknowledge
+from monitor.incidents.closing import close_quiet, mitigate, resolve
+from monitor.incidents.escalation import care, channels, due
+from monitor.incidents.noting import follow_up, follow_up_done, note
+from monitor.incidents.opening import acted, add_version, join, open_incident, page, page_action, rise
+from monitor.incidents.rows import Incident, IncidentConflictError, IncidentError, anything_open
+from monitor.incidents.steps import freeze, take_step
+
+__all__ = [
+    "Incident",
+    "IncidentConflictError",
+    "IncidentError",
+    "acknowledge",
+    "acted",
+    "add_version",
+    "anything_open",
+    "care",
+    "channels",
+    "close_quiet",
+    "due",
+    "follow_up",
+    "follow_up_done",
+    "freeze",
+    "join",
+    "mitigate",
+    "note",
+    "open_incident",
+    "page",
+    "page_action",
+    "resolve",
+    "rise",
+    "take_step",
+    "unacknowledge",
+]
