@@ -61,3 +61,11 @@ def since(connection: Connection, kind: str, at: float) -> Sequence[Row[Any]]:
 def paged_since(connection: Connection, why: str, at: float) -> bool:
     """Whether anybody was paged for this reason after ``at``, about any policy."""
     return any(json.loads(row.body).get("why") == why for row in since(connection, PAGE, at))
+
+
+def paged_about(connection: Connection, policy: str, why: str, body: Mapping[str, Any]) -> bool:
+    """Whether somebody was paged for this reason with all of these fields."""
+    found = select(events.c.body).where(
+        events.c.policy == policy, events.c.kind == PAGE, events.c.body.contains(f'"why":{canonical(why)}')
+    )
+    return any(body.items() <= json.loads(row.body).items() for row in connection.execute(found))

@@ -1,6 +1,6 @@
 """What holds automatic rollbacks back: how many a day and an hour, and how soon after the last one.
 
-A person, a hard limit and an irreversible action are never held back: stopping must always be possible.
+A person, a hard limit, an irreversible action and a failed stage of a rollout are never held back: stopping must always be possible.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monitor.settings import Settings
 
 DAY, HOUR = 86400.0, 3600.0
 LIMIT_PER_HOUR = 5  # automatic rollbacks of all policies together
-NEVER_LIMITED = frozenset({"hard_constraint", "irreversible_action"})
+NEVER_LIMITED = frozenset({"hard_constraint", "irreversible_action", "rollout"})  # a failed stage goes back
 MOVED = "rollback.requested"
 AHEAD = 300.0  # a rollback further in the future was made before the clock was set back: it holds nothing back
 

@@ -4,7 +4,7 @@ from monitor.incidents.acknowledging import acknowledge, unacknowledge
 from monitor.incidents.closing import close_quiet, mitigate, resolve
 from monitor.incidents.escalation import care, channels, due
 from monitor.incidents.noting import follow_up, follow_up_done, note
-from monitor.incidents.opening import acted, add_version, join, open_incident, page, page_action, rise
+from monitor.incidents.opening import acted, add_version, join, open_incident, page, page_action, page_person, rise
 from monitor.incidents.rows import Incident, IncidentConflictError, IncidentError, anything_open
 from monitor.incidents.steps import freeze, take_step
 
@@ -29,6 +29,7 @@ __all__ = [
     "open_incident",
     "page",
     "page_action",
+    "page_person",
     "resolve",
     "rise",
     "take_step",

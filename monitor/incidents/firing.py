@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from monitor.alerting.overlays import muted, mutes
+from monitor.alerting.inhibitions import Where
+from monitor.alerting.overlays import over
 from monitor.clock import Clock
 from monitor.settings import Settings
 from monitor.store.tables import alerts, routes
@@ -40,12 +41,16 @@ def firing(
     shares = {} if route is None else json.loads(route.split)
     serving = {settings.policy[policy].first_serving} if route is None else {route.serving}
     serving |= {"*", *(version for version, share in shares.items() if share > 0)}
-    known = {name for name, rule in settings.triggers(policy).items() if not getattr(rule, "dry_run", False)}
-    held = mutes(connection, settings, clock.now(), policy)
+    lies = over(connection, settings, clock.now(), policy)
     return [
         row
         for row in found
         if row.version in serving
-        and row.trigger in known
-        and (row.severity == "rollback" or not muted(held, policy, row.trigger, row.version))
+        and row.trigger in lies.triggers[policy]
+        and not lies.dry(_where(row))
+        and (row.severity == "rollback" or not lies.mutes(_where(row)))
     ]
+
+
+def _where(row: Row[Any]) -> Where:
+    return Where(row.policy, row.version, row.trigger, row.key)

@@ -89,13 +89,35 @@ def page(
         More fields of the event. With ``trigger`` the runbook of that trigger is frozen and the incident is over when
         the alert is; without it, and without ``action``, it waits for a person.
     """
+    asks = "trigger" not in body and "action" not in body
+    identity = _page(connection, clock, policy, why, text, severity, body, asks)
+    if isinstance(body.get("trigger"), str):
+        keys = body.get("keys") or [None]
+        freeze(connection, settings, clock, identity, policy, body["trigger"], body.get("version"), keys[0])
+    return identity
+
+
+def page_person(
+    connection: Connection, clock: Clock, policy: str, *, why: str, text: str, body: Mapping[str, Any]
+) -> int:
+    """Record a page that only a person can end (a verdict, a rollout that is held); return the incident's number."""
+    return _page(connection, clock, policy, why, text, "page", body, True)
+
+
+def _page(
+    connection: Connection,
+    clock: Clock,
+    policy: str,
+    why: str,
+    text: str,
+    severity: str,
+    body: Mapping[str, Any],
+    asks: bool,
+) -> int:
     connection.execute(update(routes).where(routes.c.policy == policy).values(policy=policy))  # one opens, others wait
     opened = open_incident(connection, clock, policy, text, severity=severity)
     events.record(connection, clock, events.PAGE, policy, "checkrein", {**body, "why": why, "text": text})
-    rise(connection, clock, opened.id, severity=severity, asks="trigger" not in body and "action" not in body)
-    if isinstance(body.get("trigger"), str):
-        keys = body.get("keys") or [None]
-        freeze(connection, settings, clock, opened.id, policy, body["trigger"], body.get("version"), keys[0])
+    rise(connection, clock, opened.id, severity=severity, asks=asks)
     return opened.id
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from monitor import events
+from monitor import events, incidents
 from monitor.clock import Clock
 from monitor.review import told
 from monitor.store.database import upsert
@@ -80,8 +80,6 @@ def _add_up(connection: Connection, clock: Clock, row: Row[Any], verdict: str, o
             f"{row.decision_id}: it would have done {row.shadow_action} where {row.live_action} was done. "
             f"It must not go live: look at review {row.id}."
         )
-        events.record(
-            connection, clock, events.PAGE, row.policy, "checkrein", {**about, "why": "exploit", "text": text}
-        )
+        incidents.page_person(connection, clock, row.policy, why="exploit", text=text, body=about)
     elif not finding and row.exploit is not None:
         events.record(connection, clock, "review.cleared", row.policy, actor, about)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from monitor import events
+from monitor import events, incidents
 from monitor.acting import rollback
 from monitor.rollouts import apply
 from monitor.rollouts.hold import Watch, pause_of, progress, sealed_of
@@ -189,12 +189,13 @@ def _tell(parts: Parts, row: Row[Any]) -> None:
     """Page once about a stage that has been held for a day."""
     if row.phase not in _HELD or parts.clock.now() - row.since < HELD_FOR:
         return
-    name = f"rollout_{row.id}_{row.stage}_{row.phase}"
+    held = {"rollout": row.id, "stage": row.stage, "phase": row.phase, "since": row.since}
     text = f"The rollout of {row.candidate} ({row.policy}, {plan_of(row).name(row.stage)}) has been {row.phase} for "
     text += f"more than a day: {row.note}"
     with parts.database.begin() as connection:
         _held(connection, parts, row)
-        events.page(connection, parts.clock, row.policy, why="rollout_held", action=name, text=text)
+        if not events.paged_about(connection, row.policy, "rollout_held", held):
+            incidents.page_person(connection, parts.clock, row.policy, why="rollout_held", text=text, body=held)
 
 
 def _held(connection: Connection, parts: Parts, row: Row[Any]) -> tuple[Row[Any], Row[Any]]:
