@@ -1,6 +1,7 @@
 """What holds automatic rollbacks back: how many a day and an hour, and how soon after the last one.
 
-A person, a hard limit, an irreversible action and a failed stage of a rollout are never held back: stopping must always be possible.
+A person, a hard limit, an irreversible action and a failed stage of a rollout are never held back: stopping must
+always be possible.
 """
 
 from __future__ import annotations
