@@ -155,7 +155,7 @@ def _patience(busy: float, query: Mapping[str, Any]) -> dict[str, Any]:
     limits = {"connect_timeout": seconds, "tcp_user_timeout": 3000 * seconds}  # milliseconds: bytes nobody took
     limits |= {"keepalives_idle": seconds, "keepalives_interval": seconds, "keepalives_count": 2}  # nothing to send
     given = {name: value for name, value in limits.items() if name not in query}
-    return {"pool_pre_ping": True, "pool_timeout": busy, "connect_args": given}
+    return {"pool_pre_ping": True, "connect_args": given}
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:
