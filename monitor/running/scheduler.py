@@ -90,18 +90,15 @@ class Scheduler:
     def start(self) -> None:
         """Start the beat, the event loop, the loops that send and the watchdog."""
         self._beat = self._new_beat()
-        for name, target in self._loops().items():
+        for name, target in {**self._loops(), "watchdog": self._watch_forever}.items():
             self._keep(name, target)
-        watchdog = threading.Thread(target=self._watch_forever, name="watchdog", daemon=True)
-        self._threads["watchdog"] = watchdog
-        watchdog.start()
 
     def stop(self) -> None:
         """Stop all of them; what was claimed and not finished is taken over by others, or by the next start."""
         self.stopping.set()
         self.landed.set()
-        self.loop.wake()
-        self.telling.wake()
+        for loop in (self.loop, self.telling):
+            loop.wake()
         if "watchdog" in self._threads:  # first: it would start again what ends here
             self._threads["watchdog"].join(timeout=STOP_WITHIN)
         if self._beat is not None and self._beat.running:
