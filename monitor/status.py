@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from monitor import lateness
 from monitor.acting import held
-from monitor.alerting import alert_ids, overlays
+from monitor.alerting import alert_ids, lateness, overlays
 from monitor.bucketing import plans
 from monitor.clock import Clock, stamp
 from monitor.judging.segments import split
@@ -104,7 +103,7 @@ def alerts_of(
 ) -> list[dict[str, Any]]:
     """Return alerts with their ids and overlays, worst first; without ``all_states`` the pending, firing, recovering.
 
-    What has not been evaluated for too long has health ``stale``, whatever was stored before (``monitor.lateness``).
+    What has not been evaluated for too long has health ``stale``, whatever was stored before (``monitor.alerting.lateness``).
     """
     statement = select(alerts)
     if policy is not None:
