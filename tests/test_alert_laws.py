@@ -36,7 +36,7 @@ WHERE = [
 NAMES = ("low", "other", "mild", "grave", "grim", "no_data")
 NO_RULES = {"blind": {"enabled": False}, "rolled_back": {"enabled": False}}
 STEP = 661.0  # four beginnings and ends lie further apart than 30 minutes: nothing flaps
-SEEDS = [*range(3), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(3, 43))]
+SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 42))]
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,16 @@ class World:
     def __init__(self, database: Database, root: Path, *, silent: bool, rules: bool, dry: bool) -> None:
         self.database, self.root, self.clock = database, root, ManualClock(1_750_000_000.0)
         self.silent, self.rules, self.dry = silent, rules, dry
+        self._made: dict[tuple[bool, frozenset[str]], Parts] = {}
         self.parts = self._parts(frozenset())
 
     def _parts(self, dry: frozenset[str]) -> Parts:
+        asked = (self.rules, dry)
+        if asked not in self._made:
+            self._made[asked] = self._new_parts(dry)
+        return self._made[asked]
+
+    def _new_parts(self, dry: frozenset[str]) -> Parts:
         named: dict[str, dict[str, Any]] = {name: {"dry_run": name in dry} for name in NAMES}
         for name, severity in (("other", "page"), ("grim", "rollback")):
             named[name] |= {**RULE, **LIMIT, "severity": severity}

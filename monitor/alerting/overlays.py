@@ -85,13 +85,14 @@ class Over:
 def over(connection: Connection, settings: Settings, now: float, policy: str | None = None) -> Over:
     """Return what mutes alerts at a time, of one policy or of all."""
     held = mutes(connection, settings, now, policy)
-    triggers = {name: settings.triggers(name) for name in settings.policy}
+    firing = raised(connection, settings, policy)
+    named = {*settings.policy} if policy is None else {policy, *(where.policy for where in firing)}
+    triggers = {name: settings.triggers(name) for name in sorted(named & {*settings.policy})}
 
     def unheard(where: Where) -> bool:
         rule = triggers[where.policy][where.trigger]
         return rule.severity != "rollback" and any(mute.covers(where) for mute in everywhere)
 
-    firing = raised(connection, settings, policy)
     others = policy is not None and any(where.policy != policy for where in firing)
     everywhere = mutes(connection, settings, now) if others else held
     return Over(held, inhibited(settings.inhibit, triggers, firing, unheard), triggers)
@@ -118,7 +119,8 @@ def mutes(connection: Connection, settings: Settings, now: float, policy: str | 
 def attach(connection: Connection, settings: Settings, clock: Clock, found: Sequence[dict[str, Any]]) -> None:
     """Add ``overlays`` to each alert: what lies over it now, flapping first and the newest silence last."""
     now = clock.now()
-    lies = over(connection, settings, now)
+    named = {item["policy"] for item in found}
+    lies = over(connection, settings, now, named.pop() if len(named) == 1 else None)
     unsteady = _flapping(connection, now)
     for item in found:
         where = Where(item["policy"], item["version"], item["trigger"], item["key"])

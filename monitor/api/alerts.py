@@ -16,7 +16,7 @@ from monitor.api.problems import Problem
 from monitor.clock import instant
 from monitor.running.scheduler import Scheduler
 from monitor.units import seconds
-from monitor.views.alert import alert, listed
+from monitor.views.alert import alert, open_alerts
 
 _TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 
@@ -43,7 +43,7 @@ def router(scheduler: Scheduler) -> APIRouter:
             known = ", ".join(sorted(parts.settings.policy))
             raise Problem(404, f"no policy {policy!r} is configured; configured: {known}")
         with parts.database.read() as connection:
-            return listed(connection, parts.settings, parts.clock, policy)
+            return open_alerts(connection, parts.settings, parts.clock, policy)
 
     @routes.get("/{identity}", summary="One alert in any state, with its transitions and what lies over it")
     def one(identity: str) -> dict[str, Any]:

@@ -23,11 +23,11 @@ def list_alerts(
     as_json: Json = False,
 ) -> int:
     """List alerts that are pending, firing or recovering, worst first, with what lies over them."""
-    from monitor.views.alert import listed
+    from monitor.views.alert import open_alerts
 
     parts = open_parts(config)
     with parts.database.read() as connection:
-        found = listed(connection, parts.settings, parts.clock, policy and known(parts, policy))
+        found = open_alerts(connection, parts.settings, parts.clock, policy and known(parts, policy))
     emit(found, as_json, "\n".join(line for one in found for line in _lines(one)) or "no alert is open")
     return DONE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.live.told import compared
+from monitor.views.alert import alert, open_alerts
 from monitor.views.alerts import alerts
 from monitor.views.budget import budget
 from monitor.views.candidates import candidates
@@ -20,6 +21,7 @@ from monitor.views.versions import Tokens, tokens
 
 __all__ = [
     "Tokens",
+    "alert",
     "alerts",
     "budget",
     "candidates",
@@ -32,6 +34,7 @@ __all__ = [
     "incidents",
     "markers",
     "newest_decisions",
+    "open_alerts",
     "overview_row",
     "progress",
     "readiness",

@@ -17,7 +17,9 @@ from monitor.why.told import newest
 _MOST = 50  # transitions shown
 
 
-def listed(connection: Connection, settings: Settings, clock: Clock, policy: str | None = None) -> list[dict[str, Any]]:
+def open_alerts(
+    connection: Connection, settings: Settings, clock: Clock, policy: str | None = None
+) -> list[dict[str, Any]]:
     """Return the alerts that are pending, firing or recovering, worst first, each with ``why`` it fired."""
     found = status.alerts_of(connection, settings, clock, policy)
     said = newest(connection, policy)
