@@ -69,7 +69,14 @@ def test_an_older_generation_cannot_undo_a_newer_one(site: Site) -> None:
 
 def test_a_stage_of_a_rollout_loads_every_version_and_keeps_the_shares(open_site: Opened) -> None:
     split = {"v6": 0.95, "v7": 0.05}
-    made = {"policy": "cooling", "serving": "v6", "split": split, "rollout": 1, "stage": 2, "reason": "Agreed."}
+    made: dict[str, Any] = {
+        "policy": "cooling",
+        "serving": "v6",
+        "split": split,
+        "rollout": 1,
+        "stage": 2,
+        "reason": "Agreed.",
+    }
 
     def asked(site: Site, generation: int, **changes: Any) -> httpx.Response:
         told = stage_event("act_1", **made, generation=generation, limitation="", requested=0.0)
