@@ -60,6 +60,7 @@ def test_the_nights_of_daylight_saving_are_as_long_as_others(
 
 
 def test_data_that_stands_still_ends_no_hold(desk: Desk) -> None:
+    desk.pass_time(600)
     for _ in range(120):
         desk.clock.advance(60)
         desk.look()
