@@ -15,6 +15,7 @@ from runbooks.checklist import (
     drift,
     firings,
     intact,
+    kill_switch,
     latency,
     monitored,
     return_path,
@@ -41,7 +42,7 @@ __all__ = [
     "shipped",
 ]
 
-_REPLAYED = ("triggers", "actions", "baseline")
+_REPLAYED = ("triggers", "actions", "baseline", "drills")
 
 EVALUATORS: dict[str, Evaluator] = {
     "OFF-02": Evaluator(better.evaluate, needs=("propensity", "reward"), reads=("summaries",), whole_log=True),
@@ -50,6 +51,7 @@ EVALUATORS: dict[str, Evaluator] = {
     "GOV-01": Evaluator(artifact.evaluate, needs=("artifact_sha256",), reads=("lake", "actions")),
     "GOV-05": Evaluator(intact.evaluate, needs=("decision_id",), reads=("lake",), whole_log=True),
     "ROL-05": Evaluator(return_path.evaluate, needs=(), reads=("actions",)),
+    "SAF-06": Evaluator(kill_switch.evaluate, needs=(), reads=("drills",)),
     "RBK-01": Evaluator(armed.evaluate, needs=("reward",), reads=_REPLAYED),
     "RBK-02": Evaluator(armed.evaluate, needs=("cost.*",), reads=_REPLAYED),
     "RBK-03": Evaluator(armed.evaluate, needs=("state.*",), reads=_REPLAYED),
