@@ -18,7 +18,7 @@ ALL = sorted(EVALUATORS)
 NEEDS = [(name, role) for name in ALL for role in EVALUATORS[name].needs]
 MEASURED = [
     "candidate", "constraints", "latency", "artifacts", "log", "fallback", "returns", "triggers", "replay", "firings",
-    "watched", "reward", "reward_baseline", "drift", "diversity", "segments", "stage", "reviewed",
+    "kill", "watched", "reward", "reward_baseline", "drift", "diversity", "segments", "stage", "reviewed",
 ]  # fmt: skip
 
 

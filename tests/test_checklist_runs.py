@@ -140,7 +140,7 @@ def test_what_a_healthy_log_shows_passes_and_what_nobody_has_seen_does_not(site:
     found = states(site())
     passed = {identity for identity, state in found.items() if state == "pass"}
     assert passed == {"GOV-01", "GOV-05", "OFF-03", "OFF-09", "FUL-01", "FUL-03"}
-    unseen = {"ROL-05", "RBK-01", "RBK-02", "RBK-03", "RBK-04", "RBK-05", "RBK-06", "FAI-01"}
+    unseen = {"SAF-06", "ROL-05", "RBK-01", "RBK-02", "RBK-03", "RBK-04", "RBK-05", "RBK-06", "FAI-01"}
     assert {found[identity] for identity in unseen} == {"insufficient_evidence"}
 
 
@@ -166,7 +166,7 @@ def test_evidence_lies_under_its_digest_and_the_same_data_gives_the_same(site: C
         runs = connection.execute(select(func.count()).select_from(checklist_runs)).scalar_one()
         answers = connection.execute(select(func.count()).select_from(checklist_items)).scalar_one()
         told = connection.execute(select(events.c.body).where(events.c.kind == "checklist.run")).scalars().all()
-    assert (runs, answers, len(rows), len(told)) == (2, 46, 23, 2)
+    assert (runs, answers, len(rows), len(told)) == (2, 48, 24, 2)
     assert all(hashlib.sha256(row.body.encode()).hexdigest() == row.sha256 for row in rows)
     body = json.loads(next(row.body for row in rows if json.loads(row.body)["item"] == "GOV-01"))
     assert body["datasets"]["lake"]["rows"] == 24 * 360
@@ -215,7 +215,7 @@ def test_evidence_expires_and_a_changed_template_makes_it_stale(site: Callable[.
 def test_a_checklist_that_was_never_run_is_not_open(site: Callable[..., Parts]) -> None:
     found = shown(site())
     assert found["evaluated"] == []
-    assert (found["ran"], found["run"], found["summary"]) == (False, None, {"insufficient_evidence": 23})
+    assert (found["ran"], found["run"], found["summary"]) == (False, None, {"insufficient_evidence": 24})
     assert {item["severity"] for item in found["items"] if not item["blocks"]} == {"major"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from monitor import status
+from monitor.acting.by_hand import safe_version
 from monitor.checklists.span import DAY, Span
 from monitor.clock import Clock
 from monitor.drill import kept
@@ -16,7 +17,7 @@ from monitor.judging.windows import ALL_VERSIONS
 from monitor.metrics import METRICS
 from monitor.settings import Trigger
 from monitor.store.tables import actions, alerts, routes, summaries, transitions, verdicts
-from runbooks.checklist.facts import FeatureDrift, TriggerFact, Watched
+from runbooks.checklist.facts import FeatureDrift, KillDrill, TriggerFact, Watched
 
 _LOUD = {"page", "rollback"}
 
@@ -25,16 +26,21 @@ def gather(connection: Connection, span: Span, clock: Clock) -> dict[str, Any]:
     """Return the fields of ``Facts`` that configuration, verdicts and heartbeats fill."""
     silent = tuple(job for job in status.stale_jobs(connection, span.settings, clock) if job == f"judge:{span.policy}")
     triggers = _triggers(connection, span, alive=not silent)
+    kill = _killed(connection, span)
+    drilled = kept.newest_passed(connection, span.policy)
+    passed = [[name, row.sha256] for (_policy, name), row in sorted(drilled.items())]
     watched = _watched(connection, span)
     drift = _drift(connection, span)
     seen = [[vars(w) for w in watched], [vars(f) for f in drift]]
     return {
         "triggers": triggers,
+        "kill": kill,
         "watched": watched,
         "silent_jobs": silent,
         "drift": drift,
         "datasets": {
             "verdicts": span.cite_values(f"verdicts on {span.version}", sum(w.judged for w in watched), seen),
+            "drills": span.cite_values("passed drills", len(passed), passed),
             "triggers": span.cite_values("configured triggers", len(triggers), [vars(t) for t in triggers]),
         },
     }
@@ -87,6 +93,14 @@ def _drilled(connection: Connection, span: Span, name: str, trigger: Trigger) ->
     if found is None or found.parameters != kept.digest(trigger):
         return ()
     return (max(0.0, (span.end - found.ended) / DAY),)
+
+
+def _killed(connection: Connection, span: Span) -> KillDrill | None:
+    found = kept.newest_passed(connection, span.policy).get((span.policy, kept.KILL))
+    if found is None or found.seconds is None:
+        return None
+    age, safe = max(0.0, (span.end - found.ended) / DAY), safe_version(span.settings, span.policy)
+    return KillDrill(found.seconds, age, found.to_version, safe, found.receiver, found.sha256)
 
 
 def _newest(connection: Connection, span: Span, trigger: str) -> list[tuple[str, str, float | None, int]]:

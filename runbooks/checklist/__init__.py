@@ -16,6 +16,7 @@ from runbooks.checklist import (
     drift,
     firings,
     intact,
+    kill_switch,
     latency,
     monitored,
     return_path,
@@ -44,7 +45,7 @@ __all__ = [
     "shipped",
 ]
 
-_REPLAYED = ("triggers", "actions", "baseline")
+_REPLAYED = ("triggers", "actions", "baseline", "drills")
 
 EVALUATORS: dict[str, Evaluator] = {
     "OFF-02": Evaluator(better.evaluate, needs=("propensity", "reward"), reads=("summaries",), whole_log=True),
@@ -55,6 +56,7 @@ EVALUATORS: dict[str, Evaluator] = {
     "SHD-02": Evaluator(disagreement.evaluate, needs=(), reads=("reviews", "summaries")),
     "SHD-03": Evaluator(shadow_review.evaluate, needs=(), reads=("reviews",)),
     "ROL-05": Evaluator(return_path.evaluate, needs=(), reads=("actions",)),
+    "SAF-06": Evaluator(kill_switch.evaluate, needs=(), reads=("drills",)),
     "LIM-04": Evaluator(side_by_side.fair, needs=("state.*",), reads=("stage",)),
     "AB-01": Evaluator(side_by_side.isolated, needs=(), reads=("stage",)),
     "AB-02": Evaluator(side_by_side.long_enough, needs=("reward",), reads=("stage",)),

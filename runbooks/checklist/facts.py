@@ -108,6 +108,21 @@ class TriggerFact:
 
 
 @dataclass(frozen=True)
+class KillDrill:
+    """The newest passed drill of the kill switch: how long it took, how old it is, and onto which version it went.
+
+    ``safe`` is where the switch goes now; ``sha256`` names the drill as evidence.
+    """
+
+    seconds: float
+    age_days: float
+    to_version: str
+    safe: str
+    receiver: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Firing:
     """One firing of severity rollback, and what followed.
 
@@ -242,6 +257,7 @@ class Facts:
     returns: tuple[Return, ...] = ()
     triggers: tuple[TriggerFact, ...] = ()
     replay: Replay | None = None
+    kill: KillDrill | None = None
     firings: tuple[Firing, ...] | None = None
     watched: tuple[Watched, ...] = ()
     silent_jobs: tuple[str, ...] = ()
