@@ -23,7 +23,7 @@ from tests.rollout_desk import Desk
 UNSEEN = {Phase.DRAFT, Phase.APPROVED}  # nothing was sent to the candidate yet
 
 
-class _Undone(Exception):
+class _UndoneError(Exception):
     """The transaction of one pair is undone, so that the next one begins where this one did."""
 
 
@@ -56,7 +56,7 @@ def test_one_step_stops_a_rollout_in_every_phase_and_state_of_an_action(
     desk.look()  # v7 has half of the traffic, and its action is under way
     for phase, state in product(sorted(OPEN), ActionState):
         before: Any = {"split": '{"v6":1.0}', "generation": 1} if phase in UNSEEN else {}
-        with pytest.raises(_Undone), database.begin() as connection:
+        with pytest.raises(_UndoneError), database.begin() as connection:
             connection.execute(update(rollouts).values(phase=phase.value, generation=1 if before else 2))
             connection.execute(update(actions).values(state=state.value, generation=1 if before else 2))
             if before:
@@ -72,6 +72,6 @@ def test_one_step_stops_a_rollout_in_every_phase_and_state_of_an_action(
             moved = bool(new)
             assert moved == (wanted != "v6" or not before), named
             assert old.state == ("superseded" if moved and state in UNFINISHED else state), named
-            raise _Undone
+            raise _UndoneError
         stopped += 1
     say(f"{how}: stopped in {stopped} pairs of {len(OPEN)} phases and {len(ActionState)} states, each in one step")
