@@ -16,6 +16,7 @@ from monitor.clock import ManualClock
 from monitor.incidents import open_incident
 from monitor.rollouts import judge
 from monitor.rollouts.hold import Watch
+from monitor.running.scheduler import Scheduler
 from monitor.store.database import Database
 from monitor.store.tables import alerts, events
 from tests.means_compared import Comparison
@@ -224,3 +225,12 @@ def test_at_100_percent_nothing_passes_that_no_trigger_found_well(desk: Desk) ->
     assert desk.pass_time(HOUR + 240) == "inconclusive"
     assert "found it well" in desk.row().note
     assert desk.route() == ("v6", {"v7": 1.0}, 3)
+
+
+def test_a_scheduled_pass_looks_at_the_rollout_of_its_policy(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = Desk(database, clock, tmp_path)
+    desk.approved()
+    Scheduler(desk.parts, "one").judge("cooling")
+    assert (desk.phase, desk.route()[1]) == ("applying", {"v6": 0.5, "v7": 0.5})
