@@ -35,6 +35,12 @@ ROLLBACKS = (
 )  # and irreversible_action, below
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let drills make their directories where no other test's are."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     return world(tmp_path_factory.mktemp("drill"))
