@@ -114,6 +114,7 @@ def test_only_the_recipients_of_drills_hear_of_one_and_are_told_that_it_is_one(p
     assert pages(parts) == before
 
 
+@pytest.mark.full
 def test_a_threshold_that_nothing_passes_fails_the_drill(parts: Parts) -> None:
     absurd = changed(parts, "reward_3sigma", min_effect="100000%")
     found = drill(absurd, "p", "reward_3sigma", by="ada", wait=advance(parts))
