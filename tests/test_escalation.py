@@ -12,13 +12,12 @@ from monitor import incidents
 from monitor.acting.actions import ActionLoop
 from monitor.clock import ManualClock
 from monitor.notify.channels import channels_of
-from monitor.settings import Notify
 from monitor.store.database import Database
 from monitor.store.tables import incidents as table
 from monitor.store.tables import notifications
 from runbooks.incidents import ANSWERED, IncidentState
 from tests.paged import judged
-from tests.woken import House
+from tests.woken import House, channel
 
 MINUTE = 60.0
 
@@ -150,7 +149,7 @@ def test_an_override_is_who_is_told(database: Database, clock: ManualClock, tmp_
 
 def test_a_channel_serves_its_policies_alone(house: House) -> None:
     serving = {"ours": ("p",), "theirs": ("q",), "all": ()}
-    notify = {name: Notify(urls=("env:URL",), policies=policies) for name, policies in serving.items()}
+    notify = {name: channel(policies=policies) for name, policies in serving.items()}
     object.__setattr__(house.parts.settings, "notify", notify)
     assert sorted(channels_of(house.parts.settings, "p")) == ["all", "ours"]
 
