@@ -128,9 +128,9 @@ class Site:
         printed = {name: path.read_text("utf-8", "replace") for name, path in self.output.items()}
         return "\n".join(f"{name}:\n{text[-4000:]}" for name, text in printed.items() if "Traceback" in text)
 
-    def post(self, path: str, key: str | None = None, **body: Any) -> httpx.Response | None:
+    def post(self, path: str, key: str | None = None, token: str = TOKEN, **body: Any) -> httpx.Response | None:
         """POST once; None where nobody answered."""
-        headers = {"Authorization": f"Bearer {TOKEN}", **({"Idempotency-Key": key} if key else {})}
+        headers = {"Authorization": f"Bearer {token}", **({"Idempotency-Key": key} if key else {})}
         try:
             return self._http.post(f"/api/v1{path}", headers=headers, **body)
         except httpx.HTTPError:
