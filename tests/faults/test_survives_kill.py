@@ -53,7 +53,12 @@ class Acknowledgement(Silence):
         return [int(one.removeprefix("number ")) for one in said if one.startswith("number ")]
 
 
-KEPT = [Silence(), pytest.param(Acknowledgement(), marks=pytest.mark.full)]
+FULL = pytest.mark.full
+KEPT = [
+    pytest.param(Silence(), 1, id="silence-1"),
+    pytest.param(Silence(), 12, id="silence-12", marks=FULL),
+    pytest.param(Acknowledgement(), 3, id="acknowledgement-3", marks=FULL),  # a timeline shows 500 of them at most
+]
 
 
 def ask_until(site: Site, path: str, key: str, **asked: Any) -> Any:
@@ -102,7 +107,6 @@ def survive(site: Site, kept: Silence, kills: int) -> str:
 
 
 @pytest.mark.fault(13)
-@pytest.mark.parametrize("kept", KEPT, ids=["silence", "acknowledgement"])
-@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.full)])
+@pytest.mark.parametrize(("kept", "kills"), KEPT)
 def test_what_was_answered_survives_a_kill(site: Site, say: Callable[[str], None], kept: Silence, kills: int) -> None:
     say(survive(site, kept, kills))
