@@ -157,6 +157,22 @@ def test_what_a_person_resolved_is_reopened_by_a_firing_within_30_minutes_and_cl
     assert [row.state for row in house.rows()] == ["closed", "triggered"]
 
 
+@pytest.mark.parametrize(("minutes", "found"), [(29.0, ["mitigated"]), (30.0, ["closed", "mitigated"])])
+def test_what_closed_by_itself_is_reopened_by_a_firing_within_30_minutes(
+    house: House, minutes: float, found: list[str]
+) -> None:
+    house.fire("grave")
+    house.confirm()
+    house.go(30 * MINUTE)
+    assert house.one.state == "closed"
+    house.go(minutes * MINUTE)
+    raise_page(house, trigger="low")
+    house.go()
+    assert [row.state for row in house.rows()] == found
+    assert house.rows()[0].reopened == (len(found) == 1)
+    assert len(house.sent("page")) == 2, "it is told, although it is over by now"
+
+
 def test_an_incident_that_no_alert_ends_waits_for_a_person(house: House) -> None:
     assert raise_page(house) == 1
     house.go()

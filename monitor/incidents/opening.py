@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from monitor import events
 from monitor.clock import Clock
-from monitor.incidents.rows import NOBODY, RANK, Incident, answered, current, move, of
+from monitor.incidents.rows import NOBODY, RANK, Incident, answered, current, lately_over, move, of
 from monitor.incidents.steps import freeze
 from monitor.settings import Settings
 from monitor.store.tables import actions, incidents, routes
@@ -30,6 +30,9 @@ def open_incident(
 ) -> Incident:
     """Return the policy's open incident, opening or reopening one if need be; the caller holds the policy's route.
 
+    One that ended less than 30 minutes ago is reopened, whoever ended it: its versions stay what they were rolled back
+    for, so that a trouble that returns after a quiet half hour is no way around the rule against ping-pong.
+
     Parameters
     ----------
     connection, clock, policy
@@ -41,9 +44,9 @@ def open_incident(
     by
         The person who opens it by acting: a new one is theirs, and wakes nobody until that expires.
     """
-    row = current(connection, policy)
+    row = current(connection, policy) or lately_over(connection, clock, policy)
     if row is not None:
-        if row.state == IncidentState.RESOLVED:
+        if row.state in accepting(IncidentEvent.REOPEN):
             _reopen(connection, clock, row, reason)
         return Incident(row.id, policy, tuple(json.loads(row.rolled_back)))
     real = clock.real()
