@@ -205,7 +205,9 @@ def join(connection: Connection, identity: int, why: str) -> None:
     paged = select(c.policy).where(c.kind == events.PAGE, c.body.contains(f'"why":{events.canonical(why)}'))
     policy = connection.execute(paged.order_by(c.id.desc()).limit(1)).scalar_one_or_none()
     leader = None if policy is None else current(connection, policy)
-    if leader is not None and leader.id != identity and leader.state != IncidentState.RESOLVED:
+    if leader is None or leader.state == IncidentState.RESOLVED:
+        return
+    if identity not in (leader.id, leader.led_by):  # one that waits for itself would wake nobody, ever
         here = (incidents.c.id == identity) & (incidents.c.level == 0)
         speaks = update(incidents).where(here, incidents.c.state == IncidentState.TRIGGERED.value)
         connection.execute(speaks.values(led_by=leader.led_by or leader.id))
