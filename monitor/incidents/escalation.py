@@ -78,7 +78,7 @@ def care(connection: Connection, settings: Settings, clock: Clock, identity: int
     """Do everything that is due for an incident, inside the caller's write transaction; return what it was."""
     done: list[str] = []
     for _ in range(_AT_ONCE):
-        row = of(connection, identity)
+        row = of(connection, identity, held=True)
         what = None if row is None or row.closed is not None else _next(connection, settings, clock, row)
         if row is None or what is None:
             break

@@ -44,7 +44,7 @@ def open_incident(
     by
         The person who opens it by acting: a new one is theirs, and wakes nobody until that expires.
     """
-    row = current(connection, policy) or lately_over(connection, clock, policy)
+    row = current(connection, policy, held=True) or lately_over(connection, clock, policy)
     if row is not None:
         if row.state in accepting(IncidentEvent.REOPEN):
             _reopen(connection, clock, row, reason)
@@ -162,7 +162,7 @@ def rise(
     asks
         No alert and no action will show that it is over.
     """
-    row = of(connection, identity)
+    row = of(connection, identity, held=True)
     if row is None or row.closed is not None:
         return
     worse = RANK[severity] > RANK[row.severity]

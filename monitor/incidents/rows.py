@@ -38,16 +38,21 @@ class Incident:
     rolled_back: tuple[str, ...]
 
 
-def of(connection: Connection, identity: int) -> Row[Any] | None:
-    """Return an incident's row, None if there is no such."""
-    return connection.execute(select(incidents).where(incidents.c.id == identity)).one_or_none()
+def of(connection: Connection, identity: int, *, held: bool = False) -> Row[Any] | None:
+    """Return an incident's row, None if there is no such.
+
+    ``held``: nobody moves it before the caller's write transaction ends. PostgreSQL lets several write at once, and what
+    a state does not tell, such as the level, would be decided twice from the same reading.
+    """
+    found = select(incidents).where(incidents.c.id == identity)
+    return connection.execute(found.with_for_update() if held else found).one_or_none()
 
 
-def current(connection: Connection, policy: str) -> Row[Any] | None:
-    """Return the policy's newest incident that is not closed."""
+def current(connection: Connection, policy: str, *, held: bool = False) -> Row[Any] | None:
+    """Return the policy's newest incident that is not closed; ``held`` as in ``of``."""
     c = incidents.c
-    opened = select(incidents).where(c.policy == policy, c.closed.is_(None)).order_by(c.id.desc())
-    return connection.execute(opened.limit(1)).one_or_none()
+    opened = select(incidents).where(c.policy == policy, c.closed.is_(None)).order_by(c.id.desc()).limit(1)
+    return connection.execute(opened.with_for_update() if held else opened).one_or_none()
 
 
 def lately_over(connection: Connection, clock: Clock, policy: str) -> Row[Any] | None:
