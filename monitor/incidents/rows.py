@@ -13,7 +13,8 @@ from monitor.clock import Clock
 from monitor.store.tables import actions, incidents
 from monitor.store.tables import events as log
 from runbooks.actions import UNFINISHED
-from runbooks.incidents import IncidentEvent, UnknownTransitionError, step
+from runbooks.incidents import IncidentEvent, step
+from runbooks.machine import UnknownTransitionError
 
 QUIET = 1800.0  # what fires within 30 minutes of an end, a person's word or a last confirmation is the same incident
 SET_BACK = 60.0  # real seconds: what was written further in the future was, before the machine's clock was set back
@@ -41,8 +42,8 @@ class Incident:
 def of(connection: Connection, identity: int, *, held: bool = False) -> Row[Any] | None:
     """Return an incident's row, None if there is no such.
 
-    ``held``: nobody moves it before the caller's write transaction ends. PostgreSQL lets several write at once, and what
-    a state does not tell, such as the level, would be decided twice from the same reading.
+    ``held``: nobody moves it before the caller's write transaction ends. PostgreSQL lets several write at once: what no
+    state tells, such as the level, would be decided twice from the same reading.
     """
     found = select(incidents).where(incidents.c.id == identity)
     return connection.execute(found.with_for_update() if held else found).one_or_none()
