@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse
@@ -63,7 +63,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     def judge(
         identity: str,
         body: VerdictRequest,
-        token: Bearer = Depends(bearer),
+        token: Annotated[Bearer, Depends(bearer)],
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Take the verdict of the token's person, or change it; two different people decide an item."""
