@@ -74,8 +74,8 @@ STATE = {
 }
 
 
-def seed_desk(directory: Path, receiver: str = "http://127.0.0.1:9/alerts") -> Path:
-    """Make the store in an empty directory, and return it."""
+def seed_desk(directory: Path, receiver: str = "http://127.0.0.1:9/alerts", real: float | None = None) -> Path:
+    """Make the store in an empty directory, and return it; ``real`` is the machine's clock where it is served."""
     directory.mkdir(parents=True, exist_ok=True)
     policies = [json.dumps(name, ensure_ascii=True) for name in ("cooling", "bidder", HOSTILE)]
     text = _CONFIGURATION.format(receiver=receiver) + "".join(_POLICY.format(name=name) for name in policies)
@@ -84,8 +84,9 @@ def seed_desk(directory: Path, receiver: str = "http://127.0.0.1:9/alerts") -> P
     parts = build(load(directory / "checkrein.toml"), clock)
     _people(parts)
     _reviews(parts, clock)
-    _messages(parts, clock)
-    _jobs(parts)
+    now = clock.real() if real is None else real
+    _messages(parts, clock, now)
+    _jobs(parts, now)
     _drills(parts, clock)
     _fired(parts)
     parts.database.close()
@@ -145,7 +146,7 @@ def _reviews(parts: Parts, clock: ManualClock) -> None:
         says("Carl", "h01", "exploit", HOSTILE)
 
 
-def _messages(parts: Parts, clock: ManualClock) -> None:
+def _messages(parts: Parts, clock: ManualClock, real: float) -> None:
     page = Message("page", "cooling", "page", "Reward of cooling fell", "It fell by a third.", "incident:7", 7)
     with parts.database.begin() as connection:
         gone = enqueue(connection, clock, ["duty"], page)[0]
@@ -154,7 +155,6 @@ def _messages(parts: Parts, clock: ManualClock) -> None:
             0
         ]
         c = notifications.c
-        real = clock.real()
 
         def set_(identity: str, **values: Any) -> None:
             connection.execute(update(notifications).where(c.id == identity).values(**values))
@@ -175,8 +175,8 @@ def _messages(parts: Parts, clock: ManualClock) -> None:
         connection.execute(insert(actions).values(**row, attempts=12, last_error="Connection refused.", fence=0))
 
 
-def _jobs(parts: Parts) -> None:
-    real, at = parts.clock.real(), NOW
+def _jobs(parts: Parts, real: float) -> None:
+    at = NOW
     rows = [
         {"part": name, "real_at": real - age, "at": at - age, "note": note}
         for name, age, note in (

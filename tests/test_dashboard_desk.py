@@ -123,7 +123,7 @@ def test_next_is_what_others_began_then_the_rest_and_nothing_twice(data: Data) -
         current = reviewing.following(data, "cooling", current, ANNA)
     assert sorted(seen) == ["r01", "r02", "r03", "r04", "r05"]
     assert reviewing.following(data, None, "r05", ANNA) == "h01"
-    assert reviewing.following(data, "cooling", "r01", None) == "r02", "without a token, the next in the list"
+    assert reviewing.following(data, "cooling", "r01", None) == "r05", "without a token, the next in the list"
 
 
 def test_agreement_and_rates_are_said_with_their_intervals(data: Data) -> None:
@@ -187,7 +187,7 @@ def test_drills_say_what_passed_what_is_late_and_how_to_start_one(data: Data) ->
     assert found["bidder", "kill"]["newest"] is None
     words = text_of(running.drills(list(found.values()), NOW))
     assert "82.4 s of 60 s" in words
-    assert "checkrein runbook drill kill --policy bidder" in words
+    assert "checkrein runbook drill --all --policy bidder" in words
     assert f"--policy '{HOSTILE}'" in words
 
 

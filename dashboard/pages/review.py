@@ -96,8 +96,8 @@ def view(item: dict[str, Any] | None, now: float) -> Any:
         )
     sides = html.Div(
         [
-            _side("was done", item["live_version"], item["live_action"], "live"),
-            _side("the shadow would have done", item["version"], item["shadow_action"], "shadow"),
+            _side("did", item["live_version"], item["live_action"], "live"),
+            _side("would have done instead", item["version"], item["shadow_action"], "shadow"),
         ],
         className="sides",
     )
@@ -173,10 +173,8 @@ def _table(rows: list[tuple[str, str, Any]]) -> html.Table:
 
 
 def _side(what: str, version: str, value: Any, kind: str) -> html.Div:
-    return html.Div(
-        [html.Span([html.B(version), f" {what}"], className="muted"), html.Span(action(value), className="act")],
-        className=f"side is-{kind}",
-    )
+    told = html.Span([html.B(version), f" {what}"], className="muted")
+    return html.Div([told, html.Span(action(value), className="act")], className=f"side is-{kind}")
 
 
 def _fact(name: str, value: Any) -> html.Div:

@@ -100,22 +100,21 @@ def jobs(found: Rows, now: float) -> Any:
 
 def drills(found: Rows, now: float) -> Any:
     """Return each rollback trigger of each policy with its newest drills; what was never drilled says so."""
-    ordered = sorted(found, key=lambda one: (one["policy"], _drill_rank(one), one["trigger"]))
-    rows = []
+    ordered = sorted(found, key=lambda one: (_drill_rank(one), one["policy"], one["trigger"]))
+    rows = [_drill_row(one, now) for one in ordered if one["newest"] is not None]
+    never: dict[str, list[str]] = {}
     for one in ordered:
-        newest, name = one["newest"], one["trigger"]
-        command = f"checkrein runbook drill {name} --policy {_quoted(one['policy'])}"
-        rows.append(
-            labelled_row(
-                f"{one['policy']}: {'kill switch' if name == 'kill' else name}",
-                [
-                    ("State", _drilled(one)),
-                    ("Last passed", moment(one["passed"], now)),
-                    ("Newest", _steps(newest) if newest else html.Span("never drilled", className="muted")),
-                    ("Start it", html.Span([html.Code(command), _copy(command)], className="command")),
-                ],
-            )
-        )
+        if one["newest"] is None:
+            never.setdefault(one["policy"], []).append(_drill_name(one["trigger"]))
+    for policy, names in sorted(never.items()):
+        told = html.Details([html.Summary(plural(len(names), "trigger")), html.Span(", ".join(names))])
+        cells = [
+            ("State", state("no_data", "never drilled")),
+            ("Last passed", moment(None, now)),
+            ("Newest", told),
+            ("Start it", _command(f"checkrein runbook drill --all --policy {_quoted(policy)}")),
+        ]
+        rows.append(labelled_row(f"{policy}: {len(names)} never drilled", cells, f"{policy} {' '.join(names)}"))
     note = html.P("A drill is started where somebody watches it, at the command line.", className="muted")
     return html.Div([table_of(("Of", "State", "Last passed", "Newest drill", "Start it"), rows), note])
 
@@ -166,6 +165,25 @@ def _job(one: dict[str, Any], now: float) -> html.Tr:
         ("Why", html.Span(one["note"], className="error-text")),
     ]
     return labelled_row(one["job"], cells)
+
+
+def _drill_row(one: dict[str, Any], now: float) -> html.Tr:
+    command = f"checkrein runbook drill {one['trigger']} --policy {_quoted(one['policy'])}"
+    cells = [
+        ("State", _drilled(one)),
+        ("Last passed", moment(one["passed"], now)),
+        ("Newest", _steps(one["newest"])),
+        ("Start it", _command(command)),
+    ]
+    return labelled_row(f"{one['policy']}: {_drill_name(one['trigger'])}", cells)
+
+
+def _drill_name(trigger: str) -> str:
+    return "kill switch" if trigger == "kill" else trigger
+
+
+def _command(text: str) -> html.Span:
+    return html.Span([html.Code(text), _copy(text)], className="command")
 
 
 def _drill_rank(one: dict[str, Any]) -> int:

@@ -33,7 +33,7 @@ def triggers(connection: Connection, settings: Settings, clock: Clock, policy: s
         alerts.setdefault(item["trigger"], []).append(item)
     t = transitions.c
     last = select(t.trigger, func.max(t.at)).where(t.policy == policy, t.new == "firing").group_by(t.trigger)
-    fired = dict(connection.execute(last).tuples().all())
+    fired = {row[0]: row[1] for row in connection.execute(last)}
     drilled = {name: row.ended for (_policy, name), row in kept.newest_passed(connection, policy).items()}
     tried = replayed(connection, policy)
     by_name = {one["trigger"]: one for one in tried["triggers"]} if tried else {}
