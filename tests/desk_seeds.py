@@ -163,15 +163,10 @@ def _messages(parts: Parts, clock: ManualClock, real: float) -> None:
         set_(late, attempts=3, real_requested=real - 900.0, last_error="The receiver did not answer within 10 s.")
         told = "The receiver answered 410: the key was revoked."
         set_(dead, id=DEAD, state="dead_letter", attempts=10, real_due=None, last_error=told)
-        row = {"id": STUCK, "policy": "bidder", "kind": "rollback", "hook": "serving", "state": "dead_letter"}
-        row |= {
-            "generation": 2,
-            "from_version": "v7",
-            "to_version": "v6",
-            "reason": "Reward fell.",
-            "actor": "checkrein",
-        }
-        row |= {"trigger": "reward_3sigma", "body": "{}", "requested": NOW - 1800, "real_requested": real - 1800}
+        row: dict[str, Any] = {"id": STUCK, "policy": "bidder", "kind": "rollback", "hook": "serving"}
+        row |= {"state": "dead_letter", "generation": 2, "from_version": "v7", "to_version": "v6", "body": "{}"}
+        row |= {"reason": "Reward fell.", "actor": "checkrein", "trigger": "reward_3sigma"}
+        row |= {"requested": NOW - 1800, "real_requested": real - 1800}
         connection.execute(insert(actions).values(**row, attempts=12, last_error="Connection refused.", fence=0))
 
 
@@ -239,4 +234,4 @@ def _digest(token: str) -> str:
 
 
 if __name__ == "__main__":
-    seed_desk(Path(sys.argv[1]), *sys.argv[2:3])
+    seed_desk(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:9/alerts")

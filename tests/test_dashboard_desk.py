@@ -114,9 +114,9 @@ def test_a_verdict_is_checked_again_whatever_a_callback_sends(data: Data) -> Non
 
 
 def test_next_is_what_others_began_then_the_rest_and_nothing_twice(data: Data) -> None:
-    first = reviewing.following(data, "cooling", None, ANNA)
-    assert first == "r02", "somebody waits for a second opinion"
-    seen, current = [], first
+    current = reviewing.following(data, "cooling", None, ANNA)
+    assert current == "r02", "somebody waits for a second opinion"
+    seen: list[str] = []
     while current is not None and len(seen) < 10:
         seen.append(current)
         reviewing.judge(data, current, "neutral", "", ANNA)
