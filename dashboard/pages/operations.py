@@ -44,6 +44,7 @@ def layout(**_query: str) -> html.Div:
             dcc.Store(id="ops-seen"),
             dcc.Store(id="ops-done"),
             dcc.Store(id="ops-followed"),
+            dcc.Interval(id="ops-beat", interval=1000, disabled=True),
             html.Section([token, result], className="panel", **{"aria-label": "Who acts"}),
             panel("Notifications", html.Div(unread(), id="ops-telling"), name="telling", wide=True, height=80),
             panel("Dead letters", html.Div(unread(), id="ops-dead"), name="dead", wide=True, height=40),
@@ -90,15 +91,14 @@ def register(app: Dash, data: Data) -> None:
 
     def follow(_beat: int | None, followed: list[str] | None, before: Any) -> tuple[Any, ...]:
         if not followed:
-            raise PreventUpdate
+            return no_update, no_update, True
         try:
             found = operating.messages_of(data, [str(one)[:64] for one in followed[:5]])
         except Unavailable:
             raise PreventUpdate from None
         stands = [[one["id"], one["state"], one["attempts"]] for one in found]
-        if stands == before and all(one["state"] not in {"pending", "in_flight"} for one in found):
-            raise PreventUpdate  # told already
-        return [running.attempt(one) for one in found], no_update if stands == before else stands
+        finished = all(one["state"] not in {"pending", "in_flight"} for one in found)
+        return [running.attempt(one) for one in found], no_update if stands == before else stands, finished
 
     app.callback(
         *[Output(name, "children") for name in _PANELS],
@@ -121,7 +121,8 @@ def register(app: Dash, data: Data) -> None:
     app.callback(
         Output("ops-told", "children"),
         Output("ops-done", "data"),
-        Input("beat", "n_intervals"),
+        Output("ops-beat", "disabled"),
+        Input("ops-beat", "n_intervals"),
         Input("ops-followed", "data"),
         State("ops-done", "data"),
         prevent_initial_call=True,
