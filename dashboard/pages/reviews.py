@@ -51,7 +51,7 @@ def layout(policy: str | None = None, item: str | None = None, **_query: str) ->
 
 
 def _item() -> html.Section:
-    return panel("Disagreement", html.Div(unread(), id="review-item-shown"), name="review", height=300)
+    return panel("Disagreement", html.Div(unread(), id="review-item-shown"), name="disagreement", height=300)
 
 
 def _desk() -> html.Section:
@@ -133,7 +133,7 @@ def register(app: Dash, data: Data) -> None:
         Output("review-agreement", "children"),
         Output("review-desk", "style"),
         Output("review-who", "children"),
-        *[Output(f"{name}-error", "children") for name in ("queue", "review", "agreement")],
+        *[Output(f"{name}-error", "children") for name in ("queue", "disagreement", "agreement")],
         Output("reviews-seen", "data"),
         Input("judged", "data"),
         Input("review-item", "data"),
