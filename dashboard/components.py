@@ -101,10 +101,11 @@ def labelled_row(name: Any, cells: Sequence[tuple[str, Any]], word: str | None =
     word
         What the filter finds; default: the name.
     """
-    return html.Tr(
-        [html.Th(name, scope="row"), *[html.Td(value, **{"data-label": label}) for label, value in cells]],
-        **{"data-row": name if word is None else word},
-    )
+    tds = [
+        html.Td(html.Div(value) if isinstance(value, list) else value, **{"data-label": label})
+        for label, value in cells
+    ]
+    return html.Tr([html.Th(name, scope="row"), *tds], **{"data-row": name if word is None else word})
 
 
 def table_of(head: Sequence[str], rows: Sequence[html.Tr]) -> html.Table:

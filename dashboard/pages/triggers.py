@@ -13,7 +13,7 @@ from dashboard.current import data as current
 from dashboard.data import Data
 from dashboard.guard import kept
 from dashboard.pages import missing
-from dashboard.words import length, number, plural
+from dashboard.words import number, plural
 
 _SEVERITY = {"rollback": "rollback", "page": "page", "warn": "warning", "info": "no_data"}
 _HEALTH = {"ok": "judged", "insufficient": "with too few rows", "no_data": "without data", "stale": "not evaluated"}
@@ -104,7 +104,7 @@ def table(policy: str, found: list[dict[str, Any]], now: float) -> Any:
 
 def budget(found: dict[str, Any]) -> Any:
     """Return the budget: what is allowed, what is expected, and what each rollback trigger has of it."""
-    allowed = f"{number(found['at_most'])} false rollbacks in {length(found['per_s'])} are accepted"
+    allowed = f"{number(found['at_most'])} false rollbacks in {found['per_s'] / 86400:g} days are accepted"
     expected = "what to expect is not known of every trigger"
     if found["expected"] is not None:
         expected = f"{number(found['expected'], 3)} are to be expected"

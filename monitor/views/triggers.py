@@ -18,7 +18,7 @@ _HEALTH = ("ok", "insufficient", "no_data", "stale", "error")  # the last is the
 
 
 def triggers(connection: Connection, settings: Settings, clock: Clock, policy: str) -> list[dict[str, Any]]:
-    """Return the enabled triggers of a policy, the severest first.
+    """Return the enabled triggers of a policy, the severest first, and of those the one that is worst off.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def triggers(connection: Connection, settings: Settings, clock: Clock, policy: s
     tried = replayed(connection, policy)
     by_name = {one["trigger"]: one for one in tried["triggers"]} if tried else {}
     order = ("rollback", "page", "warn", "info")
-    found = []
+    found: list[dict[str, Any]] = []
     for name, rule in settings.triggers(policy).items():
         series = alerts.get(name, [])
         found.append(
@@ -62,7 +62,8 @@ def triggers(connection: Connection, settings: Settings, clock: Clock, policy: s
                 "replayed": by_name.get(name),
             }
         )
-    return sorted(found, key=lambda one: (order.index(str(one["severity"])), str(one["trigger"])))
+    worst = {one["trigger"]: -status.RANK[one["shown"]] for one in found if one["shown"]}
+    return sorted(found, key=lambda one: (order.index(one["severity"]), worst.get(one["trigger"], 0), one["trigger"]))
 
 
 def replayed(connection: Connection, policy: str) -> dict[str, Any] | None:
