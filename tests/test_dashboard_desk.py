@@ -16,6 +16,7 @@ from dashboard import operating, reviewing, rules
 from dashboard.data import Data, Refused
 from dashboard.pages import agreeing, queue, review, running, triggers
 from dashboard.people import bearer, viewer
+from monitor import tokens
 from monitor.clock import ManualClock
 from monitor.runtime import build
 from monitor.settings import load
@@ -94,9 +95,11 @@ def test_what_others_said_comes_with_ones_own_verdict(data: Data) -> None:
     assert "Carl" not in text_of(review.view(reviewing.item(data, "r02", BEN), NOW))
 
 
-def test_two_people_decide_and_two_tokens_of_nobody_else_do_not(data: Data) -> None:
+def test_two_people_decide_and_two_tokens_of_one_person_do_not(data: Data) -> None:
+    with data.parts.database.begin() as connection:
+        second = tokens.create(connection, data.parts.clock, "anna-phone", "Anna", ["act"], 3600.0, "test")
     assert reviewing.judge(data, "r01", "improvement", "", ANNA)["state"] == "open"
-    assert reviewing.judge(data, "r01", "improvement", "", ANNA)["state"] == "open"
+    assert reviewing.judge(data, "r01", "improvement", "", second)["state"] == "open"
     assert reviewing.judge(data, "r01", "improvement", "", BEN)["state"] == "decided"
     with data.parts.database.read() as connection:
         rows = connection.execute(select(review_verdicts.c.name).where(review_verdicts.c.review == "r01")).scalars()

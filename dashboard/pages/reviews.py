@@ -42,7 +42,7 @@ def layout(policy: str | None = None, item: str | None = None, **_query: str) ->
             dcc.Store(id="review-said"),
             dcc.Store(id="reviews-seen"),
             html.P("", id="review-told", className="muted", role="status"),
-            html.Div([_item(), _desk()], id="review-desk", className="desk", style={} if item else _HIDDEN),
+            html.Div([_item(item), _desk()], id="review-desk", className="desk", style={} if item else _HIDDEN),
             panel("Queue", html.Div(unread(), id="reviews-queue"), name="queue", wide=True, height=80),
             panel("Agreement", html.Div(unread(), id="review-agreement"), name="agreement", wide=True, height=60),
         ],
@@ -50,8 +50,10 @@ def layout(policy: str | None = None, item: str | None = None, **_query: str) ->
     )
 
 
-def _item() -> html.Section:
-    return panel("Disagreement", html.Div(unread(), id="review-item-shown"), name="disagreement", height=300)
+def _item(item: str | None) -> html.Section:
+    return panel(
+        "Disagreement", html.Div(unread() if item else "", id="review-item-shown"), name="disagreement", height=300
+    )
 
 
 def _desk() -> html.Section:
@@ -94,7 +96,7 @@ def register(app: Dash, data: Data) -> None:
             if about in data.policies():
                 agreed = html.Div([html.P(html.Strong(about)), agreement(reviewing.agreement(data, str(about)))])
             desk: dict[str, str] = {} if item else _HIDDEN
-            return queue(found, now, item), view(one, now) if item else unread(), agreed, desk, _who(one, token)
+            return queue(found, now, item), view(one, now) if item else "", agreed, desk, _who(one, token)
 
         return kept(read, len(_SHOWN), data.now(), seen, panels=3)
 
