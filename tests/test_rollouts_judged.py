@@ -217,7 +217,7 @@ def test_a_process_that_was_started_again_judges_before_anybody_advances(desk: D
 
 def test_two_schedulers_take_each_step_once(desk: Desk) -> None:
     watches = [Watch(), Watch()]
-    for number in range(50):
+    for number in range(140):
         desk.clock.advance(30)
         desk.sealed(desk.clock.now())
         desk.look(watches[number % 2])
