@@ -22,6 +22,7 @@ _KEYS = (
     ("g o", "overview"),
     ("g a", "alerts"),
     ("g r", "readiness"),
+    ("g s", "rollouts, by their stages"),
     ("t", "next time range"),
     ("z", "back from a zoom"),
     ("u", "times in UTC or local"),
@@ -52,7 +53,7 @@ def layout() -> dmc.MantineProvider:
 
 
 def _header() -> html.Header:
-    pages = (("/", "Overview"), ("/alerts", "Alerts"), ("/readiness", "Readiness"))
+    pages = (("/", "Overview"), ("/alerts", "Alerts"), ("/rollouts", "Rollouts"), ("/readiness", "Readiness"))
     return html.Header(
         [
             dcc.Link(

@@ -171,7 +171,8 @@
       p: function () { document.getElementById("pause").click(); },
       "g o": function () { open("/"); },
       "g a": function () { open("/alerts"); },
-      "g r": function () { open("/readiness"); }
+      "g r": function () { open("/readiness"); },
+      "g s": function () { open("/rollouts"); }
     };
     if (actions[key]) { event.preventDefault(); actions[key](); }
   });

@@ -7,7 +7,19 @@ from dash import Dash
 
 from dashboard import shell
 from dashboard.data import Data
-from dashboard.pages import alerts, missing, overview, policy, ranges, readiness, rollback, runbook
+from dashboard.pages import (
+    alerts,
+    missing,
+    overview,
+    policy,
+    ranges,
+    readiness,
+    rollback,
+    rollout,
+    rollout_dialog,
+    rollouts,
+    runbook,
+)
 
 
 def register(app: Dash, data: Data) -> None:
@@ -18,7 +30,11 @@ def register(app: Dash, data: Data) -> None:
     )
     dash.register_page("alerts", path="/alerts", title=shell.title, name="Alerts", layout=alerts.layout)
     dash.register_page("readiness", path="/readiness", title=shell.title, name="Readiness", layout=readiness.layout)
+    dash.register_page("rollouts", path="/rollouts", title=shell.title, name="Rollouts", layout=rollouts.layout)
+    dash.register_page(
+        "rollout", path_template="/rollout/<policy>", title=shell.title, name="Rollout", layout=rollout.layout
+    )
     dash.register_page("not_found_404", title=shell.title, layout=missing.layout)
-    for page in (overview, policy, alerts, readiness, rollback, runbook):
+    for page in (overview, policy, alerts, readiness, rollback, runbook, rollout, rollout_dialog, rollouts):
         page.register(app, data)
     ranges.register(app)

@@ -10,6 +10,7 @@ from dashboard.components import link, moment, prose, shape_of, state, strip, un
 from dashboard.data import Data
 from dashboard.findings import grouped
 from dashboard.guard import kept
+from dashboard.pages.rollout_parts import tag
 from dashboard.words import ACTIONS, number, percent, plural
 
 _COLUMNS = (
@@ -110,7 +111,12 @@ def _row(row: dict[str, Any], now: float) -> html.Tr:
     best = row["best"]
     cells = [
         strip(row["strip"]),
-        [html.B(row["serving"]), html.Small(f"generation {row['generation']}"), _acted(row["action"])],
+        [
+            html.B(row["serving"]),
+            html.Small(f"generation {row['generation']}"),
+            tag(row["rollout"], row["policy"]),
+            _acted(row["action"]),
+        ],
         _metric(row["reward"], "reward"),
         _metric(row["violations"], "violations"),
         _metric(row["drift"], "drift"),
