@@ -29,7 +29,7 @@ ITEMS = {
 }
 # Phase of a rollout -> the state it is shown as, and the word.
 PHASES = {
-    "draft": ("pending", "draft"),
+    "draft": ("pending", "waits for approval"),
     "approved": ("pending", "approved"),
     "applying": ("pending", "applying"),
     "baking": ("pending", "baking"),

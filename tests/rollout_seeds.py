@@ -32,7 +32,7 @@ from tests.seeds import NOW
 
 HOUR = 3600.0
 BEGAN = NOW - 2 * HOUR
-EVERY = 2.0
+EVERY = 4.0
 PEOPLE = {name: f"token-of-{name}-for-the-browser-tests" for name in ("anna", "ben", "cleo", "dora")}
 ANNA, BEN, CLEO = (Bearer(name, name, frozenset(SCOPES)) for name in ("anna", "ben", "cleo"))
 
@@ -104,7 +104,7 @@ def seed(directory: Path, names: tuple[str, ...] = tuple(SEEDED)) -> Path:
 
 
 def _more(name: str) -> str:
-    """Leave on the triggers that can judge a new version; where nothing is judged, v7 is an off-policy candidate, too."""
+    """Leave on the triggers that can judge a new version; v7 is an off-policy candidate where nothing is judged."""
     off = [one for one in shipped_triggers() if one not in WATCHED]
     return "".join(f"\n[policy.{name}.trigger.{one}]\nenabled = false\n" for one in off) + (
         _CANDIDATE.format(name=name) if SEEDED[name][0] < 0 else ""

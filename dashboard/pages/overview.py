@@ -174,7 +174,7 @@ def _acted(action: dict[str, Any] | None) -> Any:
     if action["stuck"] and not action["to_version"]:
         return html.Small([shape_of("page"), " no version left to roll back to"])
     shown = ACTIONS.get(action["state"], "rollback" if action["stuck"] else "pending")
-    return html.Small([shape_of(shown), f" rollback {action['state'].replace('_', ' ')}"])
+    return html.Small([shape_of(shown), f" {action['kind']} {action['state'].replace('_', ' ')}"])
 
 
 def _ready(summary: dict[str, int] | None) -> Any:

@@ -47,8 +47,9 @@ def head(found: Found, now: float) -> html.Div:
 def _where(found: Found) -> str:
     """Return the sentence about the phase, without the reasons that the judgement lists."""
     judged = " ".join(found["judgement"]["reasons"]) if found["judgement"] else ""
-    said = str(found["sentence"])
-    return said.removesuffix(judged).strip() if judged and found["note"] == judged else said
+    begun = f"{found['author']} started it: {found['reason']}"
+    said = str(found["sentence"]).removesuffix(begun).strip()
+    return f"{said.removesuffix(judged).rstrip(' :.')}." if judged and said.endswith(judged) else said
 
 
 def _split(split: dict[str, float]) -> str:
@@ -211,7 +212,7 @@ def history(past: list[Found], now: float) -> Any:
     for one in past:
         cells = [
             state(*PHASES[one["phase"]]), one["stage_name"], when(one["started"], now), one["author"],
-            html.Span(first(one["note"]), className="said"),
+            html.Span(opening(one["note"]), className="said"),
         ]  # fmt: skip
         named = zip(names[1:], cells, strict=True)
         first = html.Th(f"{one['id']}: {one['incumbent']} → {one['candidate']}", scope="row")
@@ -219,10 +220,10 @@ def history(past: list[Found], now: float) -> Any:
     return html.Table([head, html.Tbody(rows)], className="policies past")
 
 
-def first(text: str) -> str:
+def opening(text: str) -> str:
     """Return the first sentence of a note; the page of the rollout has the others.
 
-    >>> first("v7 earns 0.2 more. Nothing else is known."), first("Paused")
+    >>> opening("v7 earns 0.2 more. Nothing else is known."), opening("Paused")
     ('v7 earns 0.2 more.', 'Paused')
     """
     head, dot, _rest = text.partition(". ")
@@ -234,8 +235,8 @@ def tag(found: Found | None, policy: str) -> Any:
     if found is None:
         return None
     shown, word = PHASES[found["phase"]]
-    place = found["stage_name"] if found["stage_name"] != "draft" else ""
-    said = f" {found['candidate']} {place}".rstrip() + f", {percent(found['share'])} of traffic, {word}"
+    place = "in shadow" if found["stage_name"] == "shadow" else f"{percent(found['share'])} of traffic"
+    said = f" {found['candidate']} {place}, {word}"
     return dcc.Link([shape_of(shown), said], href=address(policy), className="rolling")
 
 

@@ -10,7 +10,7 @@ from dashboard import rolling
 from dashboard.components import shape_of, state, unread
 from dashboard.data import Data
 from dashboard.guard import kept
-from dashboard.pages.rollout_parts import address, first, when
+from dashboard.pages.rollout_parts import address, opening, when
 from dashboard.words import PHASES, percent
 
 _COLUMNS = ("Policy", "Stands", "Stage", "Traffic", "Agreed", "Since", "Why")
@@ -64,7 +64,7 @@ def _row(one: dict[str, Any], now: float) -> html.Tr:
         agreed = f"{len(wanted['people'])} of {wanted['needed']}" if wanted["digest"] else "–"
         cells = [
             state(*PHASES[found["phase"]]), found["stage_name"], percent(share), agreed,
-            when(found["since"], now), html.Span(first(found["note"]), className="said"),
+            when(found["since"], now), html.Span(opening(found["note"]), className="said"),
         ]  # fmt: skip
     named = zip(_COLUMNS[1:], cells, strict=True)
     return html.Tr(

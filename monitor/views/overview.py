@@ -131,7 +131,7 @@ def strip(connection: Connection, settings: Settings, policy: str, now: float) -
     for begin, end, state in _episodes(connection, policy, first, now):
         mark(begin, end, state)
     for action in acted(connection, policy):
-        if action["state"] != "superseded" and (action["confirmed"] or now) >= first:
+        if action["kind"] == "rollback" and action["state"] != "superseded" and (action["confirmed"] or now) >= first:
             mark(action["requested"], max(action["confirmed"] or now, action["requested"] + 1), "rollback")
     return cells
 
