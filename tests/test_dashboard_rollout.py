@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,16 @@ def test_a_rollout_of_another_policy_or_another_digest_is_not_agreed_to(data: Da
     assert of(data, "cooling")["phase"] == "passed"
 
 
+def test_a_stage_that_nobody_looked_at_says_so_before_anybody_agrees(data: Data) -> None:
+    ready = text_of(rollout_dialog.told("advance", rolling.wanted(data, "cooling")))
+    assert "Nothing is in the way now" in ready
+    with data.parts.database.begin() as connection:
+        connection.execute(update(rows).values(real_looked=data.parts.clock.real() - 86400.0))
+    assert "is  checkrein worker  running" in text_of(rollout.weighing(rolling.measured(data, "cooling"), NOW)[0])
+    assert "Nothing is in the way" not in text_of(rollout_dialog.told("advance", rolling.wanted(data, "cooling")))
+    assert "nobody has looked" in refusal(data, "advance", "cooling", "ben")[1]
+
+
 def test_a_token_that_has_expired_acts_no_more(data: Data) -> None:
     with data.parts.database.begin() as connection:
         connection.execute(
@@ -218,11 +229,18 @@ def test_a_token_that_has_expired_acts_no_more(data: Data) -> None:
 
 
 def test_one_person_aborts_and_the_incumbent_has_all_the_traffic(data: Data) -> None:
+    class Running(ManualClock):  # as a true one: what is written later has a later time
+        def now(self) -> float:
+            self.at += 0.001
+            return self.at
+
+    data.parts = replace(data.parts, clock=Running(NOW))
     woken: list[str] = []
     data.wake = lambda: woken.append("woken")
     act(data, "abort", "cooling", "dora")
     assert of(data, "cooling")["phase"] == "aborted"
     assert of(data, "cooling")["route"]["split"] == {"v6": 1.0}
+    assert [one["kind"] for one in of(data, "cooling")["actions"]] == ["rollback", "stage"]
     assert woken == ["woken"]
 
 

@@ -207,7 +207,7 @@ def _agreeing(verb: str, found: dict[str, Any], name: str, needed: int) -> list[
     elif verb == "approve":
         lines.append(html.P("Nothing of the evidence has changed since it was written."))
     if found["against"]:
-        lines.append(html.P(f"▲ In the way now: {' '.join(found['against'])}"))
+        lines.append(html.P(prose(f"▲ In the way now: {' '.join(found['against'])}")))
     elif verb == "advance":
         lines.append(html.P("Nothing is in the way now: no trigger fires, no incident and no action is open."))
     if rollout["limitation"]:

@@ -13,7 +13,7 @@ from monitor.clock import Clock
 from monitor.judging.windows import ALL_VERSIONS
 from monitor.rollouts import evidence
 from monitor.rollouts.comparison import RATIO, Comparison, compare
-from monitor.rollouts.hold import sealed_of
+from monitor.rollouts.hold import pause_of, sealed_of
 from monitor.rollouts.judge import obstacles
 from monitor.rollouts.store import changed, of_identity, of_policy, plan_of
 from monitor.rollouts.triggers import seen
@@ -21,6 +21,8 @@ from monitor.settings import Settings
 from monitor.store.tables import rollouts
 from monitor.views.rollouts import rollout
 from runbooks.rollouts import TERMINAL, Phase
+
+_UNSEEN = "Nobody has looked at it for a while: is `checkrein worker` running? It judges the stage anew."
 
 
 def newest(connection: Connection, settings: Settings, clock: Clock, policy: str) -> dict[str, Any] | None:
@@ -79,7 +81,8 @@ def measured(connection: Connection, settings: Settings, clock: Clock, identity:
         "blind": [one for one in doubts if one.endswith(f"has not judged {row.candidate} yet.")],
     }
     if row.phase == Phase.PASSED:
-        answer["against"] = obstacles(connection, settings, row)
+        late = abs(clock.real() - row.real_looked) > pause_of(settings, clock, row.policy)
+        answer["against"] = [*([_UNSEEN] if late else []), *obstacles(connection, settings, row)]
     if row.phase == Phase.DRAFT:
         fresh = evidence.gather(connection, settings, row.policy, row.candidate, row.incumbent)
         answer["changed"] = changed(json.loads(row.evidence), fresh)

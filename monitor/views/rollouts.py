@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select
@@ -162,9 +161,12 @@ def _actions(connection: Connection, row: Row[Any]) -> list[dict[str, Any]]:
     """Return the actions of the generation that the rollout asked for last, and what took its traffic back."""
     c = actions.c
     asked = and_(c.kind == "stage", c.generation == row.generation, c.to_version == row.candidate)
-    ended = row.ended if row.ended is not None else math.inf
-    back = and_(c.kind == "rollback", c.from_version == row.candidate, c.requested >= row.started)
-    mine = select(c.id).where(c.policy == row.policy, or_(asked, back), c.requested <= ended)
+    ended = row.ended if row.ended is not None else 1e300
+    ending = c.generation == row.generation + 1  # its time may be after the end, which is written first
+    back = and_(
+        c.kind == "rollback", c.from_version == row.candidate, or_(ending, c.requested.between(row.started, ended))
+    )
+    mine = select(c.id).where(c.policy == row.policy, or_(asked, back))
     found = connection.execute(mine.order_by(c.requested.desc(), c.hook)).scalars().all()
     told = {one["id"]: one for one in of_identities(connection, found)}
     names = ("id", "kind", "hook", "state", "sentence", "last_error", "requested", "steps", "done", "stuck")

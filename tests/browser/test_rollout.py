@@ -16,7 +16,7 @@ from monitor.runtime import build
 from monitor.settings import load
 from tests.browser.test_pages import blocking
 from tests.browser.visits import THEMES, Go
-from tests.rollout_seeds import PEOPLE, SEEDED, seed
+from tests.rollout_seeds import PEOPLE, SEEDED, looked, seed
 from tests.seeds import NOW, served
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return seed(tmp_path_factory.mktemp("rollouts") / "store")
+    return looked(seed(tmp_path_factory.mktemp("rollouts") / "store"))
 
 
 @pytest.fixture(scope="module")
