@@ -170,6 +170,8 @@ def test_what_changed_since_the_draft_is_said_and_agreeing_to_the_old_is_refused
     assert sentence.startswith("The evidence has changed (checklist); look at it and approve ")
     assert of(data, "bidder")["wanted"]["digest"] != old, "the draft keeps its new evidence"
     assert of(data, "bidder")["wanted"]["people"] == []
+    assert "none of 2" in text_of(parts.agreed(of(data, "bidder"), NOW))
+    assert "something else by now" in text_of(parts.agreed(of(data, "bidder"), NOW))
 
 
 @pytest.mark.parametrize(
@@ -294,11 +296,3 @@ def test_stages_and_incidents_are_marked_on_every_time_chart(data: Data) -> None
     act(data, "resume", "cooling", "anna")
     with data.parts.database.read() as connection:
         assert len(markers(connection, "cooling", BEGAN - 1, NOW + 1)) == len(found), "the share stayed"
-
-
-def test_an_approval_of_other_bytes_says_so(data: Data) -> None:
-    found = of(data, "bidder")
-    found["wanted"] = {**found["wanted"], "digest": "0" * 64, "people": []}
-    words = text_of(parts.agreed(found, NOW))
-    assert "none of 2" in words
-    assert "something else by now" in words

@@ -36,8 +36,8 @@ def layout(policy: str | None = None, **_query: str) -> html.Div:
                     html.Div([html.H1(f"Rollout of {policy}"), html.Div(id="rollout-state")], className="heading"),
                     html.Nav(
                         [
-                            dcc.Link("Policy", href=link(policy), className="tab"),
-                            dcc.Link("All rollouts", href="/rollouts", className="tab"),
+                            dcc.Link("Policy", href=link(policy), className="plain"),
+                            dcc.Link("All rollouts", href="/rollouts", className="plain"),
                         ],
                         className="tabs",
                         **{"aria-label": "About this policy"},
