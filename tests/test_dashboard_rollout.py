@@ -248,6 +248,7 @@ def test_one_person_aborts_and_the_incumbent_has_all_the_traffic(data: Data) -> 
 
 def test_a_draft_is_started_from_the_page_and_pause_and_resume_are_one_persons(data: Data) -> None:
     assert rolling.stand(data, "sorter")["start"]["to"][0] == "v7"
+    assert "2 other people must approve it." in text_of(rollout_dialog.told("start", rolling.wanted(data, "sorter")))
     assert "waits for approval" in act(data, "start", "sorter", "anna", to="v7")
     act(data, "pause", "ranker", "dora")
     assert of(data, "ranker")["phase"] == "paused"

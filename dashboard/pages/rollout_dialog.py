@@ -170,10 +170,11 @@ def told(verb: str, found: dict[str, Any]) -> html.Div:
     """Return what will happen, what is signed, and what has changed since it was written."""
     rollout, start = found["rollout"], found["start"]
     if verb == "start" or rollout is None:
-        lines: list[Any] = [
-            f"{start['serving']} serves. This writes a draft; nothing moves until two people approve it."
-        ]
-        lines.append("You are its author, and somebody else approves it.")
+        many = start["needed"]
+        lines = [f"{start['serving']} serves. This writes a draft, and you are its author. Nothing moves yet."]
+        lines.append(
+            f"{many} other people must approve it." if many > 1 else "Single operator: you may approve it yourself."
+        )
         return html.Div([html.P(line) for line in lines], className="plan")
     name, needed = rollout["candidate"], rollout["wanted"]["needed"]
     if verb in rolling.AGREEING:
