@@ -36,7 +36,8 @@ def newest(connection: Connection, settings: Settings, clock: Clock, policy: str
 def startable(connection: Connection, settings: Settings, clock: Clock, policy: str) -> dict[str, Any]:
     """Return the versions that a rollout could be started of, those that are configured as candidates first.
 
-    ``serving`` is what serves now, ``needed`` how many people must agree, ``open`` the number of the rollout that is in the way, None where none is.
+    ``serving`` is what serves now, ``needed`` how many people must agree, ``open`` the number of the rollout that is in
+    the way, None where none is.
     """
     own = settings.policy[policy]
     serving = routing.current(connection, settings, clock, policy).serving
