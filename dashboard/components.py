@@ -132,7 +132,7 @@ def legend(entries: Sequence[Key]) -> list[html.Span]:
 
 
 def steps(action: dict[str, Any], now: float) -> html.Ol:
-    """Return the four steps of a rollback; the one under way says so, the one that failed says why."""
+    """Return the four steps of an action; the one under way says so, the one that failed says why."""
     words = {"done": "done", "now": "under way", "failed": "failed", "todo": "to come"}
     items = []
     for step in action["steps"]:
@@ -149,7 +149,7 @@ def steps(action: dict[str, Any], now: float) -> html.Ol:
                 className=f"is-{step['state']}",
             )
         )
-    return html.Ol(items, className="steps", **{"aria-label": "Steps of the rollback"})
+    return html.Ol(items, className="steps", **{"aria-label": f"Steps of the {action['kind']}"})
 
 
 def _when(step: dict[str, Any], began: float, now: float) -> Any:

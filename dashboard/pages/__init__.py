@@ -17,6 +17,9 @@ from dashboard.pages import (
     readiness,
     reviews,
     rollback,
+    rollout,
+    rollout_dialog,
+    rollouts,
     runbook,
     triggers,
 )
@@ -35,7 +38,12 @@ def register(app: Dash, data: Data) -> None:
     dash.register_page(
         "triggers", path_template="/triggers/<policy>", title=shell.title, name="Triggers", layout=triggers.layout
     )
+    dash.register_page("rollouts", path="/rollouts", title=shell.title, name="Rollouts", layout=rollouts.layout)
+    dash.register_page(
+        "rollout", path_template="/rollout/<policy>", title=shell.title, name="Rollout", layout=rollout.layout
+    )
     dash.register_page("not_found_404", title=shell.title, layout=missing.layout)
-    for page in (overview, policy, alerts, readiness, reviews, operations, triggers, rollback, runbook):
+    acting = (rollback, rollout, rollout_dialog)
+    for page in (overview, policy, alerts, readiness, reviews, operations, triggers, runbook, rollouts, *acting):
         page.register(app, data)
     ranges.register(app)
