@@ -9,6 +9,7 @@ from monitor.views.budget import budget
 from monitor.views.candidates import candidates
 from monitor.views.drift import drift
 from monitor.views.drills import drill, drills
+from monitor.views.duty import desk, duty, held, wrong
 from monitor.views.incidents import incident, incidents
 from monitor.views.markers import markers
 from monitor.views.overview import counts, newest_decisions, overview_row
@@ -27,9 +28,12 @@ __all__ = [
     "candidates",
     "compared",
     "counts",
+    "desk",
     "drift",
     "drill",
     "drills",
+    "duty",
+    "held",
     "incident",
     "incidents",
     "markers",
@@ -44,4 +48,5 @@ __all__ = [
     "series",
     "situation",
     "tokens",
+    "wrong",
 ]
