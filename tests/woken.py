@@ -44,7 +44,9 @@ class House:
 
     def serve(self, channels: tuple[str, ...]) -> None:
         """Configure these channels, of every policy."""
-        object.__setattr__(self.parts.settings, "notify", {name: SimpleNamespace(policies=()) for name in channels})
+        object.__setattr__(
+            self.parts.settings, "notify", {name: SimpleNamespace(policies=(), digest=False) for name in channels}
+        )
 
     def go(self, seconds: float = 0.0) -> None:
         """Let time pass, then make one pass of the loop."""
