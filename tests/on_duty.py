@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import update
+
 from monitor import incidents
 from monitor.acting.actions import ActionLoop
 from monitor.alerting import silences
@@ -15,7 +17,7 @@ from monitor.incidents.oncall import DAY
 from monitor.runtime import build
 from monitor.settings import load
 from monitor.store.database import insert_new
-from monitor.store.tables import foreign_alerts
+from monitor.store.tables import actions, alerts, foreign_alerts, incident_steps
 from monitor.tick import Parts
 from tests.seeds import NOW
 
@@ -65,7 +67,14 @@ def opened(directory: Path, clock: Clock | None = None) -> Iterator[Parts]:
 
 
 def wake(parts: Parts) -> int:
-    """Let the action loop pass once, so that the first level is woken; return the incident's number."""
+    """Let the action loop pass once, so that the first level is woken; return the incident's number.
+
+    The store was seeded years ago by the machine's clock, so the clock of the runbook's step begins now.
+    """
+    real, c = parts.clock.real(), incident_steps.c
+    with parts.database.begin() as connection:
+        began = update(incident_steps).where(c.real_deadline.is_not(None))
+        connection.execute(began.values(real_started=real, real_deadline=real + c.within))
     loop = ActionLoop(parts.database, parts.settings, parts.clock, "one")
     loop.run_due()
     loop.close()
@@ -87,3 +96,11 @@ def surround(parts: Parts) -> None:
         row |= {"name": "ChillerPressureLow", "labels": '{"alertname":"ChillerPressureLow","site":"north"}'}
         row |= {"annotations": '{"summary":"Chiller 2 is below 2 bar."}', "generator_url": "", "receiver": "checkrein"}
         insert_new(connection, foreign_alerts, [{**row, "first_seen": now - 600.0, "last_seen": now - 30.0}])
+
+
+def calm(parts: Parts) -> None:
+    """Let nothing fire any more and every rollback be confirmed, as the log would show after a while."""
+    now = parts.clock.now()
+    with parts.database.begin() as connection:
+        connection.execute(update(alerts).values(state="inactive"))
+        connection.execute(update(actions).values(state="confirmed", acknowledged=now, confirmed=now))
