@@ -88,7 +88,7 @@ def test_an_incident_is_taken_written_about_worked_through_and_ended(site: tuple
 
 def test_an_alert_is_silenced_and_speaks_again(site: tuple[str, Path], go: Go) -> None:
     page = go(site[0]).open("/alerts")
-    alert = page.locator(".finding").filter(has_text="entropy_drop")
+    alert = page.locator("#alerts-open .finding").filter(has_text="entropy_drop")
     do(page, alert.get_by_role("button", name="Silence"), "Silence", Why="The explorer is replaced.")
     expect(alert).to_contain_text("silenced")
     expect(alert).to_contain_text("The explorer is replaced.")
