@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-
-class UnknownTransitionError(ValueError):
-    """The event cannot happen in this state; nothing was changed."""
+from runbooks.machine import Machine
 
 
 class ActionState(StrEnum):
@@ -95,34 +93,6 @@ UNFINISHED = frozenset(S) - TERMINAL
 TABLE |= {(state, E.SUPERSEDE): S.SUPERSEDED for state in UNFINISHED}
 TABLE |= {(state, E.CANCEL): S.CANCELLED for state in UNFINISHED}
 
-
-def step(state: str, event: str) -> ActionState:
-    """Return the state after an event.
-
-    Raises
-    ------
-    UnknownTransitionError
-        If the event cannot happen in this state, or there is no such state or event.
-
-    Examples
-    --------
-    >>> step("in_flight", "deliver").value
-    'delivered'
-    >>> step("confirmed", "retry")
-    Traceback (most recent call last):
-    ...
-    runbooks.actions.UnknownTransitionError: an action that is 'confirmed' cannot 'retry'
-    """
-    try:
-        return TABLE[ActionState(state), ActionEvent(event)]
-    except (KeyError, ValueError):
-        raise UnknownTransitionError(f"an action that is '{state}' cannot '{event}'") from None
-
-
-def accepting(event: ActionEvent) -> dict[ActionState, ActionState]:
-    """Return the states in which an event can happen, with the state that each leads to; for conditional updates.
-
-    >>> {old.value: new.value for old, new in accepting(ActionEvent.REPLAY).items()}
-    {'blocked': 'pending', 'dead_letter': 'pending'}
-    """
-    return {old: new for (old, happened), new in TABLE.items() if happened is event}
+_MACHINE = Machine("an action", ActionState, ActionEvent, TABLE)
+step = _MACHINE.step
+accepting = _MACHINE.accepting

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-
-class UnknownTransitionError(ValueError):
-    """There is no such alert state or event; nothing was changed."""
+from runbooks.machine import Machine
 
 
 class AlertState(StrEnum):
@@ -69,21 +67,13 @@ TABLE: dict[tuple[AlertState, AlertEvent], AlertState] = {
 
 OPEN = frozenset({S.PENDING, S.FIRING, S.RECOVERING})
 
+_MACHINE = Machine("an alert", AlertState, AlertEvent, TABLE)
+
 
 def next_state(state: str, event: str) -> str:
-    """Return the state after an event.
+    """Return the name of the state after an event (``Machine.step``).
 
-    Raises
-    ------
-    UnknownTransitionError
-        If there is no such state or event.
-
-    Examples
-    --------
     >>> next_state("pending", "breach_held"), next_state("firing", "absent")
     ('firing', 'firing')
     """
-    try:
-        return TABLE[AlertState(state), AlertEvent(event)].value
-    except (KeyError, ValueError):
-        raise UnknownTransitionError(f"no alert that is '{state}' can be told '{event}'") from None
+    return _MACHINE.step(state, event).value

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-
-class UnknownTransitionError(ValueError):
-    """The event cannot happen in this state; nothing was changed."""
+from runbooks.machine import Machine
 
 
 class IncidentState(StrEnum):
@@ -72,34 +70,6 @@ TABLE: dict[tuple[IncidentState, IncidentEvent], IncidentState] = {
 ANSWERED = frozenset({S.ACKNOWLEDGED, S.MITIGATING})  # a person holds it, until a time
 ACTIVE = ANSWERED | {S.TRIGGERED}
 
-
-def step(state: str, event: str) -> IncidentState:
-    """Return the state after an event.
-
-    Raises
-    ------
-    UnknownTransitionError
-        If the event cannot happen in this state, or there is no such state or event.
-
-    Examples
-    --------
-    >>> step("acknowledged", "expire").value
-    'triggered'
-    >>> step("closed", "acknowledge")
-    Traceback (most recent call last):
-    ...
-    runbooks.incidents.UnknownTransitionError: an incident that is 'closed' cannot 'acknowledge'
-    """
-    try:
-        return TABLE[IncidentState(state), IncidentEvent(event)]
-    except (KeyError, ValueError):
-        raise UnknownTransitionError(f"an incident that is '{state}' cannot '{event}'") from None
-
-
-def accepting(event: IncidentEvent) -> dict[str, str]:
-    """Return the states in which an event can happen, with the state that each leads to; for conditional updates.
-
-    >>> accepting(IncidentEvent.REOPEN)
-    {'resolved': 'triggered', 'closed': 'triggered'}
-    """
-    return {old.value: new.value for (old, happened), new in TABLE.items() if happened is event}
+_MACHINE = Machine("an incident", IncidentState, IncidentEvent, TABLE)
+step = _MACHINE.step
+accepting = _MACHINE.accepting

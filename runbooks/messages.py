@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from runbooks.actions import UnknownTransitionError
+from runbooks.machine import Machine
 
 
 class MessageState(StrEnum):
@@ -47,34 +47,6 @@ TABLE: dict[tuple[MessageState, MessageEvent], MessageState] = {
 }
 WAITING = (S.PENDING, S.IN_FLIGHT)
 
-
-def step(state: str, event: str) -> MessageState:
-    """Return the state after an event.
-
-    Raises
-    ------
-    UnknownTransitionError
-        If the event cannot happen in this state, or there is no such state or event.
-
-    Examples
-    --------
-    >>> step("in_flight", "refuse").value
-    'dead_letter'
-    >>> step("delivered", "retry")
-    Traceback (most recent call last):
-    ...
-    runbooks.actions.UnknownTransitionError: a message that is 'delivered' cannot 'retry'
-    """
-    try:
-        return TABLE[MessageState(state), MessageEvent(event)]
-    except (KeyError, ValueError):
-        raise UnknownTransitionError(f"a message that is '{state}' cannot '{event}'") from None
-
-
-def accepting(event: MessageEvent) -> dict[str, str]:
-    """Return the states in which an event can happen, with the state that each leads to; for conditional updates.
-
-    >>> accepting(MessageEvent.REPLAY)
-    {'dead_letter': 'pending'}
-    """
-    return {old.value: new.value for (old, happened), new in TABLE.items() if happened is event}
+_MACHINE = Machine("a message", MessageState, MessageEvent, TABLE)
+step = _MACHINE.step
+accepting = _MACHINE.accepting

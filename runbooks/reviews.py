@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from enum import StrEnum
 
-
-class UnknownTransitionError(ValueError):
-    """The event cannot happen in this state; nothing was changed."""
+from runbooks.machine import Machine
 
 
 class ReviewState(StrEnum):
@@ -55,28 +53,8 @@ TABLE: dict[tuple[ReviewState, ReviewEvent], ReviewState] = {
 }
 WAITING = frozenset({S.OPEN, S.DISPUTED})
 
-
-def step(state: str, event: str) -> ReviewState:
-    """Return the state after an event.
-
-    Raises
-    ------
-    UnknownTransitionError
-        If the event cannot happen in this state, or there is no such state or event.
-
-    Examples
-    --------
-    >>> step("open", "conflict").value
-    'disputed'
-    >>> step("decided", "wait")
-    Traceback (most recent call last):
-    ...
-    runbooks.reviews.UnknownTransitionError: a review that is 'decided' cannot 'wait'
-    """
-    try:
-        return TABLE[ReviewState(state), ReviewEvent(event)]
-    except (KeyError, ValueError):
-        raise UnknownTransitionError(f"a review that is '{state}' cannot '{event}'") from None
+_MACHINE = Machine("a review", ReviewState, ReviewEvent, TABLE)
+step = _MACHINE.step
 
 
 def decision(verdicts: Collection[str]) -> tuple[ReviewEvent, Verdict | None]:

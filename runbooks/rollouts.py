@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-
-class UnknownTransitionError(ValueError):
-    """The event cannot happen in this phase; nothing was changed."""
+from runbooks.machine import Machine
 
 
 class Phase(StrEnum):
@@ -83,25 +81,5 @@ TABLE |= {(phase, E.ROLL_BACK): S.ROLLED_BACK for phase in OPEN}
 TABLE |= {(phase, E.OVERTAKE): S.ABORTED for phase in OPEN}
 TABLE |= {(S.ABORTING, E.STOPPED): S.ABORTED, (S.ABORTING, E.ROLL_BACK): S.ABORTED}
 
-
-def step(phase: str, event: str) -> Phase:
-    """Return the phase after an event.
-
-    Raises
-    ------
-    UnknownTransitionError
-        If the event cannot happen in this phase, or there is no such phase or event.
-
-    Examples
-    --------
-    >>> step("baking", "held").value, step("baking", "abort").value
-    ('judging', 'aborting')
-    >>> step("rolled_back", "advance")
-    Traceback (most recent call last):
-    ...
-    runbooks.rollouts.UnknownTransitionError: a rollout that is 'rolled_back' cannot 'advance'
-    """
-    try:
-        return TABLE[Phase(phase), RolloutEvent(event)]
-    except (KeyError, ValueError):
-        raise UnknownTransitionError(f"a rollout that is '{phase}' cannot '{event}'") from None
+_MACHINE = Machine("a rollout", Phase, RolloutEvent, TABLE)
+step = _MACHINE.step

@@ -22,7 +22,8 @@ from monitor.tokens import SCOPES, Bearer
 HOUR = 3600.0
 QUIET: dict[str, Any] = {name: {"enabled": False} for name in settings.shipped_triggers()}
 POLICY: dict[str, Any] = {"incumbent": "v6", "serving": "v6", "fallbacks": ["v6", "rules"], "trigger": QUIET}
-RULE = {"stages": [0.5, 1.0], "hold": "1h", "min_decisions": 1}
+RULE = {"stages": [0.5, 1.0], "hold": "15m", "min_decisions": 1}
+HOLD = 900.0
 
 
 def person(name: str | None, *scopes: str) -> Bearer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from monitor.store.database import Database
 from monitor.store.tables import notifications
 from monitor.tick import Parts
 from tests.paged import judged, pages, parts_of
+from tests.woken import channel
 
 DAY, HOUR = 86400.0, 3600.0
 EIGHT = 1_750_060_800.0  # 2025-06-16 08:00 UTC
@@ -29,7 +29,7 @@ EIGHT = 1_750_060_800.0  # 2025-06-16 08:00 UTC
 
 def of(parts: Parts, **channels: Any) -> Parts:
     """Give the parts a channel that takes digests, and one that does not."""
-    made = {"desk": SimpleNamespace(digest=True), "phone": SimpleNamespace(digest=False), **channels}
+    made = {"desk": channel(digest=True), "phone": channel(digest=False), **channels}
     parts.settings = parts.settings.model_copy(update={"notify": made})
     return parts
 
@@ -169,7 +169,7 @@ def test_a_channel_of_other_policies_gets_none_and_off_is_off(parts: Parts) -> N
     off = parts.settings.model_copy(update={"digest": Digest(enabled=False)})
     whole, parts.settings = parts.settings, off
     assert written(parts, EIGHT) == []
-    other = {"desk": SimpleNamespace(digest=True, policies=("q",))}
+    other = {"desk": channel(digest=True, policies=("q",))}
     parts.settings = whole.model_copy(update={"notify": other})
     assert written(parts, EIGHT) == []
 

@@ -35,6 +35,12 @@ ROLLBACKS = (
 )  # and irreversible_action, below
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let drills make their directories where no other test's are."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     return world(tmp_path_factory.mktemp("drill"))
@@ -108,6 +114,7 @@ def test_only_the_recipients_of_drills_hear_of_one_and_are_told_that_it_is_one(p
     assert pages(parts) == before
 
 
+@pytest.mark.full
 def test_a_threshold_that_nothing_passes_fails_the_drill(parts: Parts) -> None:
     absurd = changed(parts, "reward_3sigma", min_effect="100000%")
     found = drill(absurd, "p", "reward_3sigma", by="ada", wait=advance(parts))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import pytest
 from monitor.clock import ManualClock
 from monitor.drill.faults import FAULTS, fault_of
 from monitor.drill.perform import drill
+from monitor.drill.site import clear
 from monitor.metrics import METRICS
 from monitor.settings import Trigger, shipped_triggers
 from monitor.tick import Parts
@@ -57,3 +62,27 @@ def test_novelty_is_drilled_with_the_network_of_the_baseline(tmp_path: Path) -> 
     found = drill(parts, "p", "novelty", by="ada", wait=waits(parts))
     assert found["state"] == "passed", found["sentence"]
     assert held(parts) == before
+
+
+LEFT = """
+import time
+from monitor.drill.site import workspace
+with workspace() as home:
+    print(home, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.full
+def test_kill_9_leaves_a_directory_that_the_next_drill_removes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    with subprocess.Popen([sys.executable, "-c", LEFT], stdout=subprocess.PIPE, text=True, env=environment) as one:
+        assert one.stdout is not None
+        home = Path(one.stdout.readline().strip())
+        (home / "drill.db").write_bytes(b"half a drill")
+        assert clear() == []
+        one.kill()
+        one.wait()
+    assert clear() == [home]
+    assert not home.exists()

@@ -16,7 +16,7 @@ from monitor.store.tables import incidents as table
 from monitor.store.tables import notifications
 from runbooks.incidents import ANSWERED, IncidentState
 from tests.paged import judged
-from tests.woken import House
+from tests.woken import House, channel
 
 MINUTE = 60.0
 
@@ -147,10 +147,8 @@ def test_an_override_is_who_is_told(database: Database, clock: ManualClock, tmp_
 
 
 def test_a_channel_serves_its_policies_alone(house: House) -> None:
-    from types import SimpleNamespace
-
     serving = {"ours": ("p",), "theirs": ("q",), "all": ()}
-    notify = {name: SimpleNamespace(policies=policies) for name, policies in serving.items()}
+    notify = {name: channel(policies=policies) for name, policies in serving.items()}
     object.__setattr__(house.parts.settings, "notify", notify)
     assert incidents.channels(house.parts.settings, "p") == ["all", "ours"]
 

@@ -14,7 +14,7 @@ from monitor.hooks.answer import Answer
 from monitor.notify import Message, enqueue, outbox
 from monitor.notify.channels import send
 from monitor.store.database import Database
-from runbooks.actions import UnknownTransitionError
+from runbooks.machine import UnknownTransitionError
 from runbooks.messages import TABLE, MessageEvent, MessageState, accepting, step
 from tests.receivers import Endpoint
 from tests.tellings import Told, message

@@ -20,6 +20,7 @@ from monitor.store.database import Database
 from monitor.store.tables import events, review_days, review_verdicts, reviews
 from monitor.views import reviews as page
 from runbooks import reviews as table
+from runbooks.machine import UnknownTransitionError
 from runbooks.reviews import ReviewEvent, ReviewState, Verdict
 
 SETTINGS: Settings = parse({"policy": {"bids": {"incumbent": "v1", "review": {"within": "2d"}}}})
@@ -88,7 +89,7 @@ def test_every_pair_leads_to_a_state_or_is_an_error(state: ReviewState, event: R
     if (state, event) in table.TABLE:
         assert table.step(state.value, event.value) is table.TABLE[state, event]
     else:
-        with pytest.raises(table.UnknownTransitionError, match=f"'{state}' cannot '{event}'"):
+        with pytest.raises(UnknownTransitionError, match=f"'{state}' cannot '{event}'"):
             table.step(state, event)
 
 
@@ -96,7 +97,7 @@ def test_only_agreement_decides_and_what_is_displaced_stays_so() -> None:
     deciding = {event for (_state, event), new in table.TABLE.items() if new is ReviewState.DECIDED}
     assert deciding == {ReviewEvent.AGREE}
     assert {table.TABLE[pair] for pair in table.TABLE if pair[0] is ReviewState.DISPLACED} == {ReviewState.DISPLACED}
-    with pytest.raises(table.UnknownTransitionError):
+    with pytest.raises(UnknownTransitionError):
         table.step("asleep", "wait")
 
 

@@ -16,10 +16,11 @@ from monitor.clock import ManualClock
 from monitor.incidents import open_incident
 from monitor.rollouts import judge
 from monitor.rollouts.hold import Watch
+from monitor.running.scheduler import Scheduler
 from monitor.store.database import Database
 from monitor.store.tables import alerts, events
 from tests.means_compared import Comparison
-from tests.rollout_desk import BEN, CLEO, HOUR, POLICY, RULE, Desk
+from tests.rollout_desk import BEN, CLEO, HOLD, HOUR, POLICY, RULE, Desk
 
 REWARD = {"reward_3sigma": {"enabled": True}}
 GOOD: dict[str, Any] = {"effect": 0.1, "low": 0.05, "high": 0.2, "n_candidate": 500, "n_incumbent": 500, "ratio_p": 0.5}
@@ -66,8 +67,8 @@ def alert(desk: Desk, **changes: Any) -> None:
 
 
 def test_a_stage_that_is_no_worse_passes_and_waits_for_people(desk: Desk) -> None:
-    assert desk.pass_time(HOUR + 120) == "passed"
-    assert desk.pass_time(5 * HOUR) == "passed"
+    assert desk.pass_time(HOLD + 120) == "passed"
+    assert desk.pass_time(1200) == "passed"
     assert desk.route()[1] == {"v6": 0.5, "v7": 0.5}
     digest = desk.row().judgement_sha256
     desk.agree(BEN, digest)
@@ -89,19 +90,19 @@ def test_a_stage_that_is_no_worse_passes_and_waits_for_people(desk: Desk) -> Non
 )
 def test_what_was_not_measured_is_held(desk: Desk, says: Says, said: dict[str, Any], phase: str) -> None:
     says(**said)
-    assert desk.pass_time(HOUR + 120) == phase
+    assert desk.pass_time(HOLD + 120) == phase
     assert desk.refusal(BEN)[0] == "conflict"
 
 
 def test_without_a_comparison_it_is_held_as_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "COMPARISON", "monitor.rollouts.there_is_no_such_file")
-    assert desk.pass_time(HOUR + 120) == "error"
+    assert desk.pass_time(HOLD + 120) == "error"
     assert "not installed" in desk.row().note
 
 
 def test_too_few_decisions_are_held(database: Database, clock: ManualClock, tmp_path: Path, says: Says) -> None:
     desk = held(Desk(database, clock, tmp_path, {**RULE, "min_decisions": 501}))
-    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert desk.pass_time(HOLD + 120) == "inconclusive"
     assert "500 mature decisions" in desk.row().note
 
 
@@ -113,13 +114,13 @@ def test_worse_goes_back_by_itself_during_the_hold(desk: Desk, says: Says) -> No
 
 
 def test_what_passed_and_becomes_worse_goes_back(desk: Desk, says: Says) -> None:
-    assert desk.pass_time(HOUR + 120) == "passed"
+    assert desk.pass_time(HOLD + 120) == "passed"
     says("worse")
     assert desk.pass_time(900) == "rolled_back"
 
 
 def test_what_passed_and_cannot_be_told_any_more_does_not_wait_for_people(desk: Desk, says: Says) -> None:
-    assert desk.pass_time(HOUR + 120) == "passed"
+    assert desk.pass_time(HOLD + 120) == "passed"
     says("inconclusive")
     assert desk.pass_time(900) == "inconclusive"
     says("better")
@@ -146,17 +147,17 @@ def test_a_trigger_that_fires_or_cannot_see_the_candidate_holds(
 ) -> None:
     desk = held(Desk(database, clock, tmp_path, trigger={**POLICY["trigger"], **REWARD}))
     alert(desk, **changes)
-    assert desk.pass_time(HOUR + 120) == phase
+    assert desk.pass_time(HOLD + 120) == phase
 
 
 def test_an_open_incident_holds(desk: Desk) -> None:
     desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "Something else."))
-    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert desk.pass_time(HOLD + 120) == "inconclusive"
     assert "Incident 1 is open." in desk.row().note
 
 
 def test_after_an_outage_it_is_judged_anew_and_advances_by_at_most_one_stage(desk: Desk, clock: ManualClock) -> None:
-    desk.pass_time(HOUR + 120)
+    desk.pass_time(HOLD + 120)
     old = desk.row().judgement_sha256
     desk.agree(BEN)
     clock.advance(30 * 24 * HOUR)
@@ -169,7 +170,7 @@ def test_after_an_outage_it_is_judged_anew_and_advances_by_at_most_one_stage(des
 
 
 def test_a_process_that_was_started_again_judges_before_anybody_advances(desk: Desk) -> None:
-    desk.pass_time(HOUR + 120)
+    desk.pass_time(HOLD + 120)
     desk.clock.advance(60)
     desk.sealed(desk.clock.now())
     old = desk.row().judgement_sha256
@@ -179,7 +180,7 @@ def test_a_process_that_was_started_again_judges_before_anybody_advances(desk: D
 
 def test_two_schedulers_take_each_step_once(desk: Desk) -> None:
     watches = [Watch(), Watch()]
-    for number in range(140):
+    for number in range(50):
         desk.clock.advance(30)
         desk.sealed(desk.clock.now())
         desk.look(watches[number % 2])
@@ -202,7 +203,7 @@ def test_what_another_process_moved_meanwhile_is_not_moved_again(desk: Desk) -> 
 
 def test_a_stage_that_is_held_for_a_day_is_paged_once(desk: Desk, says: Says) -> None:
     says("inconclusive")
-    desk.pass_time(HOUR + 120)
+    desk.pass_time(HOLD + 120)
     for number in range(60):
         desk.clock.advance(HOUR)
         desk.sealed(desk.clock.now())
@@ -214,13 +215,22 @@ def test_a_stage_that_is_held_for_a_day_is_paged_once(desk: Desk, says: Says) ->
 
 
 def test_at_100_percent_nothing_passes_that_no_trigger_found_well(desk: Desk) -> None:
-    desk.pass_time(HOUR + 120)
+    desk.pass_time(HOLD + 120)
     desk.agree(BEN)
     desk.agree(CLEO)
     desk.look()
     desk.confirmed()
     desk.pass_time(120)
     desk.decided(500)
-    assert desk.pass_time(HOUR + 240) == "inconclusive"
+    assert desk.pass_time(HOLD + 240) == "inconclusive"
     assert "found it well" in desk.row().note
     assert desk.route() == ("v6", {"v7": 1.0}, 3)
+
+
+def test_a_scheduled_pass_looks_at_the_rollout_of_its_policy(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = Desk(database, clock, tmp_path)
+    desk.approved()
+    Scheduler(desk.parts, "one").judge("cooling")
+    assert (desk.phase, desk.route()[1]) == ("applying", {"v6": 0.5, "v7": 0.5})

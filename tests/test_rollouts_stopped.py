@@ -89,7 +89,8 @@ def test_nobody_alone_sends_more_traffic_to_what_is_rolled_out(desk: Desk) -> No
 
 def test_a_rollback_that_is_limited_leaves_the_rollout_stopping_and_is_asked_again(desk: Desk) -> None:
     placed(desk, Phase.ROLLING_BACK)
-    desk.ask(lambda connection: stopped(connection, desk, limited=True))
+    object.__setattr__(desk.parts.settings.policy["cooling"], "limit_per_day", 0)
+    assert desk.ask(lambda connection: stopped(connection, desk)).state == "limited"
     assert desk.look() == "rolled_back"
 
 

@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from runbooks import rollouts
-from runbooks.rollouts import OPEN, TABLE, TERMINAL, Phase, RolloutEvent, UnknownTransitionError, step
+from runbooks.machine import UnknownTransitionError
+from runbooks.rollouts import OPEN, TABLE, TERMINAL, Phase, RolloutEvent, step
 
 PAIRS = list(itertools.product(Phase, RolloutEvent))
 RAISES = {RolloutEvent.ADVANCE, RolloutEvent.FINISH}

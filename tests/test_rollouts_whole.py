@@ -137,6 +137,7 @@ def test_a_version_that_is_no_worse_comes_to_serve(tmp_path: Path) -> None:
     assert world.clock.now() - BASE > 3 * HOUR
 
 
+@pytest.mark.full
 def test_a_version_that_is_worse_is_rolled_back_at_its_first_share(tmp_path: Path) -> None:
     world = World(tmp_path, -0.5)
     world.until("rolled_back", "stable")

@@ -10,6 +10,7 @@ from runbooks import actions, alerts, incidents
 from runbooks.actions import ActionEvent, ActionState
 from runbooks.alerts import AlertEvent, AlertState
 from runbooks.incidents import IncidentEvent, IncidentState
+from runbooks.machine import UnknownTransitionError
 
 ALERT_PAIRS = list(itertools.product(AlertState, AlertEvent))
 ACTION_PAIRS = list(itertools.product(ActionState, ActionEvent))
@@ -26,20 +27,20 @@ def test_every_action_pair_leads_to_a_state_or_is_an_error(state: ActionState, e
     if (state, event) in actions.TABLE:
         assert actions.step(state.value, event.value) is actions.TABLE[state, event]
     else:
-        with pytest.raises(actions.UnknownTransitionError, match=f"'{state}' cannot '{event}'"):
+        with pytest.raises(UnknownTransitionError, match=f"'{state}' cannot '{event}'"):
             actions.step(state, event)
 
 
 @pytest.mark.parametrize(("state", "event"), [("asleep", "breach"), ("firing", "shrug"), ("", "")])
 def test_an_unknown_alert_state_or_event_is_an_error(state: str, event: str) -> None:
-    with pytest.raises(alerts.UnknownTransitionError):
+    with pytest.raises(UnknownTransitionError):
         alerts.next_state(state, event)
 
 
 def test_an_unknown_action_state_or_event_is_an_error() -> None:
-    with pytest.raises(actions.UnknownTransitionError):
+    with pytest.raises(UnknownTransitionError):
         actions.step("asleep", "claim")
-    with pytest.raises(actions.UnknownTransitionError):
+    with pytest.raises(UnknownTransitionError):
         actions.step("pending", "shrug")
 
 
@@ -92,13 +93,13 @@ def test_every_incident_pair_leads_to_a_state_or_is_an_error(state: IncidentStat
     if (state, event) in incidents.TABLE:
         assert incidents.step(state.value, event.value) is incidents.TABLE[state, event]
     else:
-        with pytest.raises(incidents.UnknownTransitionError, match=f"'{state}' cannot '{event}'"):
+        with pytest.raises(UnknownTransitionError, match=f"'{state}' cannot '{event}'"):
             incidents.step(state, event)
 
 
 def test_an_unknown_incident_state_or_event_is_an_error() -> None:
     for state, event in (("asleep", "acknowledge"), ("triggered", "shrug")):
-        with pytest.raises(incidents.UnknownTransitionError):
+        with pytest.raises(UnknownTransitionError):
             incidents.step(state, event)
 
 

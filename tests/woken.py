@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -14,6 +13,7 @@ from monitor import incidents
 from monitor.acting.actions import ActionLoop
 from monitor.clock import ManualClock
 from monitor.incidents.auditor import Auditor
+from monitor.settings import Notify
 from monitor.store.database import Database
 from monitor.store.tables import actions, events, incident_steps, notifications, traffic
 from monitor.store.tables import incidents as table
@@ -31,6 +31,11 @@ CONFIGURED = {"person": PEOPLE, "oncall": {"first": ROTA}, "escalation": {"night
 CHANNELS = ("anna_phone", "bo_phone", "cleo_phone", "room")
 
 
+def channel(**changes: Any) -> Notify:
+    """Return the settings of a channel that nothing in these tests sends through."""
+    return Notify.model_validate({"urls": ["env:CHECKREIN_TEST_CHANNEL"], **changes})
+
+
 class House:
     """Policy p (tests.paged) with channels, and a loop that passes when told to."""
 
@@ -44,9 +49,7 @@ class House:
 
     def serve(self, channels: tuple[str, ...]) -> None:
         """Configure these channels, of every policy."""
-        object.__setattr__(
-            self.parts.settings, "notify", {name: SimpleNamespace(policies=(), digest=False) for name in channels}
-        )
+        object.__setattr__(self.parts.settings, "notify", {name: channel() for name in channels})
 
     def go(self, seconds: float = 0.0) -> None:
         """Let time pass, then make one pass of the loop."""

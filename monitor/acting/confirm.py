@@ -57,7 +57,7 @@ def acknowledge(
     action that was refused or given up becomes ``delivered``: the message arrived, whoever brought it.
     """
     now, real = clock.now(), clock.real()
-    becomes = {old.value: new.value for old, new in accepting(ActionEvent.ACKNOWLEDGE).items()}
+    becomes = accepting(ActionEvent.ACKNOWLEDGE)
     here = update(actions).where(
         actions.c.policy == policy,
         actions.c.generation <= generation,

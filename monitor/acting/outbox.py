@@ -39,11 +39,7 @@ def titled(action: Claim | Row[Any]) -> str:
     return f"The {what} of {action.policy} to {action.to_version}"
 
 
-def _states(event: ActionEvent) -> dict[str, str]:
-    return {old.value: new.value for old, new in accepting(event).items()}
-
-
-QUEUE = Queue(actions, "hook", _states(ActionEvent.CLAIM))
+QUEUE = Queue(actions, "hook", accepting(ActionEvent.CLAIM))
 
 
 def due_hooks(connection: Connection, clock: Clock) -> dict[str, int]:
@@ -131,7 +127,7 @@ def _by_person(
 ) -> bool:
     # an action without a version to go to has nothing to send
     more = [actions.c.body != ""] if event is ActionEvent.REPLAY else []
-    row = QUEUE.move(connection, identity, _states(event), values, *more)
+    row = QUEUE.move(connection, identity, accepting(event), values, *more)
     if row is None:
         return False
     kind = events.REPLAYED if event is ActionEvent.REPLAY else "action.cancelled"

@@ -24,11 +24,12 @@ from monitor.drill.steps import CannotDrillError, Steps
 from monitor.drill.stream import Stream
 from monitor.log_store.schema import TIMESTAMP
 from monitor.settings import Hook
-from monitor.store.database import DatabaseUnavailableError
+from monitor.store.database import Database, DatabaseUnavailableError
 from monitor.store.tables import routes
 from monitor.tick import Parts
 
 _ROWS = 20
+_PATIENCE = 0.5  # real seconds until a database that does not answer is given up
 
 
 def drill_kill(
@@ -106,14 +107,17 @@ def _in_the_dark(
         breakglass.refresh(connection, inner.settings, inner.clock)
     since = parts.clock.real()
     with _stopped(site.home / "drill.db"):
+        impatient = Database(inner.database.url, busy=_PATIENCE)
         try:
-            with inner.database.begin() as connection:
+            with impatient.begin() as connection:
                 by_hand.stop(connection, inner, begun.policy, "A drill without the database.", begun.by)
         except DatabaseUnavailableError:
             steps.add("database_stopped", "passed", "The drill's database is stopped: nothing can be written to it.")
         else:
             steps.add("database_stopped", "insufficient", "The drill's database could not be stopped.")
             return None
+        finally:
+            impatient.close()
         reason = f"A drill of {begun.by} without the database."
         done = breakglass.roll_back(inner.settings, inner.clock, begun.policy, safe, reason)
         now = parts.clock.real()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import insert, select
 
@@ -36,7 +36,8 @@ from monitor.tick import Parts
 PREFIX = "checkrein-drill-"
 SERVING = "drill"  # the hook of the built-in serving side
 _AT_ONCE = 1000
-_BUSY = 0.5  # real seconds that the drill waits for its own database: only a drill that locks it waits
+_BUSY = 60.0  # real seconds that a writer of the drill waits for the others: a busy machine is no finding
+_TIMEOUT = "30s"  # of the drill's own serving side, for the same reason; the limits of the steps judge
 
 
 @dataclass
@@ -82,13 +83,22 @@ class Site:
 def workspace() -> Iterator[Path]:
     """Yield a directory that only this drill uses; remove it at the end, and those of drills that were killed."""
     clear()
-    home = Path(tempfile.mkdtemp(prefix=PREFIX))
-    with (home / "lock").open("ab") as lock:
+    home, lock = _locked()
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        lock.close()
+
+
+def _locked() -> tuple[Path, IO[bytes]]:
+    while True:
+        home = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = (home / "lock").open("ab")
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield home
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
+        if (home / "lock").exists():  # else another drill took it for a dead one's just before
+            return home, lock
+        lock.close()
 
 
 def clear() -> list[Path]:
@@ -141,7 +151,7 @@ def settings_of(
     key = home / "secret"
     key.write_text(f"drill {secrets.token_urlsafe(32)}".replace(" ", "-"), "utf-8")
     key.chmod(0o600)
-    hook = Hook(kind="webhook", url=url, secret=f"file:{key}")
+    hook = Hook.model_validate({"kind": "webhook", "url": url, "secret": f"file:{key}", "timeout": _TIMEOUT})
     store = Store(url=f"sqlite:///{home / 'drill.db'}", lake=home / "lake", break_glass=home / "break-glass")
     return real.model_copy(
         update={"store": store, "policy": {policy: changed}, "trigger": triggers, "hook": {SERVING: hook, **more}}

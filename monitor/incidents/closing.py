@@ -29,6 +29,7 @@ def close_quiet(connection: Connection, clock: Clock) -> list[int]:
     c, before = incidents.c, clock.now() - QUIET
     unfinished_ones = select(actions.c.incident).where(actions.c.incident == c.id, actions.c.state.in_(UNFINISHED))
     paging = select(alerts.c.policy).where(alerts.c.policy == c.policy, alerts.c.severity.in_(("page", "rollback")))
+    paging = paging.where(~alerts.c.dry_run)
     lately = (alerts.c.state == AlertState.RESOLVED) & (alerts.c.since > before)
     last = select(func.max(func.coalesce(actions.c.confirmed, actions.c.requested))).where(actions.c.incident == c.id)
     quiet = select(incidents).where(

@@ -12,7 +12,8 @@ from monitor import events
 from monitor.clock import Clock
 from monitor.store.tables import actions, incidents
 from runbooks.actions import UNFINISHED
-from runbooks.incidents import IncidentEvent, UnknownTransitionError, step
+from runbooks.incidents import IncidentEvent, step
+from runbooks.machine import UnknownTransitionError
 
 SET_BACK = 60.0  # real seconds: what was written further in the future was, before the machine's clock was set back
 RANK = {"info": 0, "warn": 1, "page": 2, "rollback": 3}

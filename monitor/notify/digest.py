@@ -21,6 +21,7 @@ from monitor.alerting.overlays import QUIET, is_dry
 from monitor.alerting.paging import FLAPS
 from monitor.clock import Clock, stamp
 from monitor.judging import decide
+from monitor.notify.channels import channels_of
 from monitor.notify.message import Message, enqueue
 from monitor.settings import Settings
 from monitor.store.tables import events as log
@@ -87,7 +88,7 @@ def write(connection: Connection, settings: Settings, clock: Clock, policy: str,
     found = gather(connection, settings, clock, policy, last.get("last"), due)
     sent: tuple[str, ...] = ()
     if found["alerts"] or found["silences"]:
-        channels = [name for name, one in getattr(settings, "notify", {}).items() if _takes(one, policy)]
+        channels = channels_of(settings, policy, digest=True)
         sent = enqueue(connection, clock, channels, _message(policy, due, found))
     counts = {name: found[name] for name in ("fired", "resolved", "firing", "flapping")}
     body = {"due": due, "last": newest, "messages": list(sent), **counts}
@@ -168,11 +169,6 @@ def _ending(connection: Connection, policy: str, now: float, within: float) -> l
          "reason": row.reason}
         for row in connection.execute(held.order_by(c.until))
     ]  # fmt: skip
-
-
-def _takes(channel: Any, policy: str) -> bool:
-    policies = getattr(channel, "policies", ())
-    return bool(getattr(channel, "digest", False)) and (not policies or policy in policies)
 
 
 def _message(policy: str, due: int, found: dict[str, Any]) -> Message:

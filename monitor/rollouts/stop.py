@@ -12,7 +12,8 @@ from monitor.clock import Clock
 from monitor.rollouts.hold import sealed_of
 from monitor.rollouts.store import RolloutError, change, of_identity
 from monitor.settings import Settings
-from runbooks.rollouts import TERMINAL, RolloutEvent, UnknownTransitionError
+from runbooks.machine import UnknownTransitionError
+from runbooks.rollouts import TERMINAL, RolloutEvent
 
 
 def pause(connection: Connection, settings: Settings, clock: Clock, identity: int, reason: str, actor: str) -> Row[Any]:

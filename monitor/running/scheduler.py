@@ -145,11 +145,12 @@ class Scheduler:
         if done.pulled.problems:
             note = "; ".join(done.pulled.problems)
         self._beat_heart(f"judge:{policy}", note)
-        moved = rolling.run(self.parts, policy, self.watch)
-        if done.actions or moved:
+        if done.actions:
             self.loop.wake()
         if done.pulled.events:
             self.wake()
+        if rolling.run(self.parts, policy, self.watch):  # last: what is wrong with a rollout delays no rollback
+            self.loop.wake()
 
     def horizon(self, policy: str) -> float:
         """Time as of which a live pass judges, once it has pulled what is new."""

@@ -19,7 +19,7 @@ from monitor.clock import ManualClock, stamp
 from monitor.running.scheduler import Scheduler
 from monitor.runtime import build
 from monitor.settings import parse, shipped_triggers
-from monitor.store.tables import actions, alerts, events, routes
+from monitor.store.tables import actions, alerts, events, incidents, routes
 from monitor.tick import tick
 from tests.receivers import SECRET, Endpoint
 
@@ -101,6 +101,9 @@ def test_five_of_all_are_rolled_back_and_the_rest_is_one_page(
     assert all("A person must decide." in row.last_error for row in limited)
     pages = [json.loads(row.body) for row in found(events) if row.kind == "page"]
     assert [page["action"] in {row.id for row in limited} for page in pages if page["why"] == "limited"] == [True]
+    waiting = [row for row in found(incidents) if row.led_by is not None]
+    assert len(waiting) == len(limited) - 1, "one incident of those that are held wakes people for all of them"
+    assert {row.level for row in waiting} == {0}
     with parts.database.read() as connection:
         shown = {name: status.of(connection, parts.settings, clock, name) for name in soft}
     assert {one["state"] for one in shown.values()} == {"rollback"}
@@ -116,6 +119,7 @@ def test_five_of_all_are_rolled_back_and_the_rest_is_one_page(
     loop.run_due()
     loop.close()
     assert moved() == sorted((*soft, *HARD))
+    assert {row.state for row in found(incidents) if row.policy in {one.policy for one in limited}} == {"mitigating"}
     assert [row.state for row in found(actions)].count("limited") == 0, "decided is not held any more"
     posted = {json.loads(body)["subject"] for body in receiver.bodies}
     assert posted == {*soft, *HARD}
