@@ -30,12 +30,17 @@ def shape_of(name: str, shape: str | None = None) -> html.Span:
     return html.Span(shape or STATES[name][0], className=f"shape shape-{name}", **{"aria-hidden": "true"})
 
 
-def moment(at: float | None, now: float, *, absent: str = "never") -> html.Time | html.Span:
-    """Return a time: relative in the text, absolute in the tooltip; the browser keeps the text fresh."""
+def moment(at: float | None, now: float, *, absent: str = "never", real: bool = False) -> html.Time | html.Span:
+    """Return a time: relative in the text, absolute in the tooltip; the browser keeps the text fresh.
+
+    With ``real`` both are of the machine's clock, on which people are woken, and not of the log's.
+    """
     if at is None:
         return html.Span(absent, className="muted")
     shown = stamp(at)
-    return html.Time(ago(now - at), dateTime=shown, title=absolute(shown), **{"data-at": f"{at:.1f}"})
+    return html.Time(
+        ago(now - at), dateTime=shown, title=absolute(shown), **{"data-real" if real else "data-at": f"{at:.1f}"}
+    )
 
 
 def seconds(shown: str) -> float:
@@ -115,8 +120,10 @@ def table_of(head: Sequence[str], rows: Sequence[html.Tr]) -> html.Table:
 
 
 def graph(name: str, height: int) -> dcc.Graph:
-    """Return an empty chart of a known height."""
+    """Return an empty chart of a known height, which says that it was not read yet."""
     blank = {"layout": {"height": height, "xaxis": {"visible": False}, "yaxis": {"visible": False}}}
+    waits = {"text": "○ Nothing read yet.", "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    blank["layout"]["annotations"] = [waits]
     blank["layout"] |= {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
     return dcc.Graph(id=name, config=GRAPH, figure=blank, className="chart", style={"minHeight": height})
 

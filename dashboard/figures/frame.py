@@ -169,7 +169,7 @@ def mark(figure: go.Figure, markers: pd.DataFrame, begin: float, end: float, *, 
         if named and kind != "confirmed" and when - said >= close:
             lowered = lowered + 1 if when - said < 0.25 * (end - begin) else 0
             said = when
-            late = when > begin + 0.8 * (end - begin)
+            late = when > begin + 0.5 * (end - begin)  # to the side that has room, on a telephone too
             sign = SIGNS.get(kind, "")
             notes.append(
                 {"x": when * 1000, "y": 1, "yref": "paper", "text": sign + html.escape(shorter(text, 40)),

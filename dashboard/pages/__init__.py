@@ -9,6 +9,8 @@ from dashboard import shell
 from dashboard.data import Data
 from dashboard.pages import (
     alerts,
+    incident,
+    incidents,
     missing,
     operations,
     overview,
@@ -32,6 +34,10 @@ def register(app: Dash, data: Data) -> None:
         "policy", path_template="/policy/<policy>", title=shell.title, name="Policy", layout=policy.layout
     )
     dash.register_page("alerts", path="/alerts", title=shell.title, name="Alerts", layout=alerts.layout)
+    dash.register_page("incidents", path="/incidents", title=shell.title, name="Incidents", layout=incidents.layout)
+    dash.register_page(
+        "incident", path_template="/incident/<number>", title=shell.title, name="Incident", layout=incident.layout
+    )
     dash.register_page("readiness", path="/readiness", title=shell.title, name="Readiness", layout=readiness.layout)
     dash.register_page("reviews", path="/reviews", title=shell.title, name="Reviews", layout=reviews.layout)
     dash.register_page("operations", path="/operations", title=shell.title, name="Operations", layout=operations.layout)
@@ -43,7 +49,19 @@ def register(app: Dash, data: Data) -> None:
         "rollout", path_template="/rollout/<policy>", title=shell.title, name="Rollout", layout=rollout.layout
     )
     dash.register_page("not_found_404", title=shell.title, layout=missing.layout)
-    acting = (rollback, rollout, rollout_dialog)
-    for page in (overview, policy, alerts, readiness, reviews, operations, triggers, runbook, rollouts, *acting):
+    reading = (
+        overview,
+        policy,
+        alerts,
+        incidents,
+        incident,
+        readiness,
+        reviews,
+        operations,
+        triggers,
+        runbook,
+        rollouts,
+    )
+    for page in (*reading, rollback, rollout, rollout_dialog):
         page.register(app, data)
     ranges.register(app)

@@ -20,6 +20,7 @@ from dashboard.pages import runbook as runbook_page
 from dashboard.pages.notes import constraints, control_note, drift_more, drift_note, entropy_note
 from dashboard.pages.rivals import rivals
 from dashboard.pages.standing import situation
+from dashboard.troubles import line
 
 _PANELS = {"reward": "control", "violation_rate": "rates", "hard_constraint": "rates", "state_drift": "drift"}
 _PANELS |= {"action_entropy": "entropy", "candidate_value": "candidates", "volume": "control"}
@@ -97,7 +98,9 @@ def register(app: Dash, data: Data) -> None:
     def stand(_pulse: Any, policy: str, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
             found, now = data.situation(policy), data.now()
-            return state(found["state"], size="large"), situation(found, data.alerts(policy)["open"], now)
+            trouble = data.duty.held().get(policy)
+            told = line(trouble, now, data.duty.real()) if trouble else None
+            return state(found["state"], size="large"), situation(found, data.alerts(policy)["open"], now, told)
 
         return kept(read, 2, data.now(), seen)
 

@@ -9,6 +9,7 @@ from monitor.views.budget import budget
 from monitor.views.candidates import candidates
 from monitor.views.drift import drift
 from monitor.views.drills import drill, drilled, drills
+from monitor.views.duty import desk, duty, held, wrong
 from monitor.views.incidents import incident, incidents
 from monitor.views.markers import markers
 from monitor.views.operations import channels, jobs, stuck
@@ -30,10 +31,13 @@ __all__ = [
     "channels",
     "compared",
     "counts",
+    "desk",
     "drift",
     "drill",
     "drilled",
     "drills",
+    "duty",
+    "held",
     "incident",
     "incidents",
     "jobs",
@@ -51,4 +55,5 @@ __all__ = [
     "stuck",
     "tokens",
     "triggers",
+    "wrong",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
 from monitor import status
 from monitor.clock import Clock
@@ -19,10 +19,17 @@ from monitor.store.tables import (
     baselines,
     estimates,
     explanations,
+    foreign_alerts,
+    incident_followups,
+    incident_notes,
+    incident_steps,
+    incidents,
+    notifications,
     policies,
     rollout_approvals,
     rollouts,
     routes,
+    silences,
 )
 
 
@@ -50,6 +57,7 @@ def tokens(connection: Connection, settings: Settings, clock: Clock) -> Tokens:
         select(r.policy, func.max(r.id), func.sum(r.moves), func.sum(r.judged)).group_by(r.policy),
         select(r.policy, func.count()).join(agreed, agreed.c.rollout == r.id).group_by(r.policy),
         select(c.policy, c.id, c.state, c.attempts, c.acknowledged, c.confirmed).order_by(c.requested, c.id),
+        *_answering(clock.now()),
     ]
     for statement in statements:
         for policy, *values in connection.execute(statement):
@@ -57,10 +65,42 @@ def tokens(connection: Connection, settings: Settings, clock: Clock) -> Tokens:
                 found[policy].append(values)
     late = set(status.stale_jobs(connection, settings, clock))
     by_policy = {name: _digest([values, f"judge:{name}" in late]) for name, values in found.items()}
-    judged = _digest(sorted(by_policy.items()))
+    f = foreign_alerts.c  # they need not be of a policy of ours
+    told = connection.execute(select(f.policy, f.status, func.count()).group_by(f.policy, f.status))
+    judged = _digest([sorted(by_policy.items()), sorted([*row] for row in told)])
     landed = connection.execute(select(func.sum(policies.c.landing_seq))).scalar_one()
     held = connection.execute(select(func.sum(r.baked))).scalar_one()
     return Tokens(_digest([judged, landed, held]), judged, by_policy)
+
+
+def _answering(now: float) -> list[Select[Any]]:
+    """Return what changes when people answer: incidents with their steps, notes and messages, and silences."""
+    i, s, n = incidents.c, silences.c, notifications.c
+    steps, messages = incident_steps.c, func.sum(n.attempts)
+    moving = (i.id, i.state, i.level, i.real_ack_expires, i.real_next_escalation, i.led_by)
+    opened = i.closed.is_(None)
+    held = func.sum(case((s.ended.is_(None) & (s.until > now), 1), else_=0))
+    return [
+        select(i.policy, *moving).where(opened).order_by(i.id),
+        select(i.policy, func.max(i.id), func.count(i.closed)).group_by(i.policy).order_by(i.policy),
+        select(i.policy, steps.state, func.count())
+        .join(incident_steps, steps.incident == i.id)
+        .where(opened)
+        .group_by(i.policy, steps.state)
+        .order_by(i.policy, steps.state),
+        select(i.policy, func.max(incident_notes.c.id))
+        .join(incident_notes, incident_notes.c.incident == i.id)
+        .group_by(i.policy),
+        select(i.policy, func.max(incident_followups.c.id), func.count(incident_followups.c.done))
+        .join(incident_followups, incident_followups.c.incident == i.id)
+        .group_by(i.policy),
+        select(i.policy, n.state, func.count(), messages)
+        .join(notifications, n.incident == i.id)
+        .where(opened)
+        .group_by(i.policy, n.state)
+        .order_by(i.policy, n.state),
+        select(s.policy, func.max(s.id), held).group_by(s.policy),
+    ]
 
 
 def _digest(value: object) -> str:

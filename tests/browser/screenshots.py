@@ -20,7 +20,7 @@ from monitor.clock import ManualClock  # noqa: E402
 from monitor.live import estimates  # noqa: E402
 from monitor.runtime import build  # noqa: E402
 from monitor.settings import load  # noqa: E402
-from tests import rival_candidates, rollout_seeds  # noqa: E402
+from tests import on_duty, rival_candidates, rollout_seeds  # noqa: E402
 from tests import test_open_bandit_page as page_of  # noqa: E402
 from tests.browser.visits import Visit, chromium  # noqa: E402
 from tests.seeds import seed, served  # noqa: E402
@@ -31,6 +31,7 @@ PICTURES = {
     "overview": ("/", "light", 1440, 1400, "#policies tbody tr"),
     "policy": ("/policy/cooling", "light", 1440, 1510, "#forest .main-svg"),
     "alerts": ("/alerts", "light", 1440, 1250, "#alerts-open .finding"),
+    "incident": ("/incident/1", "light", 1440, 1340, "#incident-head .lead"),
     "readiness": ("/readiness?policy=bidder", "light", 1440, 1000, "#readiness .items"),
     "policy-dark-narrow": ("/policy/cooling", "dark", 390, 1500, "#control .main-svg"),
 }
@@ -117,7 +118,10 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "img"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as store:
-        directory = seed(Path(store) / "firing", "firing")
+        directory = on_duty.staff(seed(Path(store) / "firing", "firing"))
+        with on_duty.opened(directory) as parts:
+            on_duty.wake(parts)
+            on_duty.surround(parts)
         with served(directory, "firing") as address, chromium() as browser:
             for name in PICTURES:
                 path = take(browser, address, name, folder)

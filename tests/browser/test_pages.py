@@ -19,6 +19,7 @@ PAGES = {
     "overview": ("/", "Overview"),
     "policy": ("/policy/cooling", "cooling"),
     "alerts": ("/alerts", "Alerts"),
+    "incidents": ("/incidents", "Incidents"),
     "readiness": ("/readiness?policy=cooling", "Readiness"),
     "runbook": ("/policy/cooling?runbook=state_drift", "cooling"),
     "rollouts": ("/rollouts", "Rollouts"),
@@ -52,6 +53,8 @@ TOLD: dict[str, dict[str, tuple[str, str]]] = {
         "empty": ("#alerts-past", "Nothing fired in the last 24h."),
         "error": ("#banner", AWAY),
     },
+    "incidents": dict.fromkeys(STATES, ("#troubles", "No incident is open. 2 policies watched."))
+    | {"firing": ("#troubles", "Nobody has it."), "error": ("#banner", AWAY)},
     "readiness": {
         "healthy": ("#readiness", "insufficient evidence"),
         "firing": ("#readiness", "G1 closed"),
