@@ -18,6 +18,7 @@ from monitor.incidents.firing import firing
 from monitor.incidents.oncall import turn
 from monitor.incidents.opening import rise
 from monitor.incidents.rows import NOBODY, SET_BACK, answered, move, of, unfinished
+from monitor.notify.channels import channels_of
 from monitor.settings import Settings
 from monitor.store.tables import incidents
 from runbooks.incidents import ACTIVE, ANSWERED, IncidentEvent, IncidentState
@@ -33,13 +34,6 @@ class Rung:
 
     notify: tuple[str, ...]
     within: float
-
-
-def channels(settings: Settings, policy: str) -> list[str]:
-    """Return the names of the ``[notify.NAME]`` tables that serve a policy."""
-    configured: dict[str, Any] = getattr(settings, "notify", {})
-    serves = {name: getattr(one, "policies", ()) for name, one in configured.items()}
-    return sorted(name for name, policies in serves.items() if not policies or policy in policies)
 
 
 def rungs(settings: Settings, row: Row[Any]) -> list[Rung]:
@@ -65,7 +59,7 @@ def targets(settings: Settings, clock: Clock, policy: str, notify: Collection[st
             person = None if held is None else held.person
         if person in settings.person:
             found += settings.person[person].notify
-    return list(dict.fromkeys(found)) or channels(settings, policy)
+    return list(dict.fromkeys(found)) or list(channels_of(settings, policy))
 
 
 def due(connection: Connection, settings: Settings, clock: Clock) -> list[int]:

@@ -81,7 +81,7 @@ def tell(
         kind=kind,
         policy=row.policy,
         severity=row.severity,
-        title=f"Incident {row.id}: {row.policy}: {row.title or row.reason}"[:250],
+        title=f"{row.policy}: {row.title or row.reason}"[:250],
         text="\n".join(line for line in lines if line),
         dedup=f"incident-{row.id}",
         incident=row.id,
