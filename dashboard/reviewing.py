@@ -48,7 +48,7 @@ def item(data: Data, identity: str, token: str | None) -> dict[str, Any] | None:
         found = told.one(connection, data.parts.clock, identity, name)
     if found is None:
         return None
-    mine = [said for said in found["verdicts"] if name and said["by"].casefold() == name.strip().casefold()]
+    mine = [said for said in found["verdicts"] if name and told.reviewer_of(said["by"]) == told.reviewer_of(name)]
     return {**found, "viewer": name, "mine": mine[0] if mine else None}
 
 
@@ -122,4 +122,4 @@ def _urgent(one: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _judged(one: dict[str, Any], name: str) -> bool:
-    return name.strip().casefold() in {said["by"].casefold() for said in one["verdicts"]}
+    return told.reviewer_of(name) in {told.reviewer_of(said["by"]) for said in one["verdicts"]}

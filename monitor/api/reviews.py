@@ -73,7 +73,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         def act() -> tuple[int, dict[str, Any]]:
             said = {"verdict": body.verdict.value, "note": body.note, "actor": f"token:{token.name}"}
             try:
-                found = judging.judge(connection, parts.clock, identity, by=token.person or token.name, **said)
+                found = judging.judge(connection, parts.clock, identity, by=token.who, **said)
             except judging.ReviewError as error:
                 raise Problem(422, str(error)) from None
             return 200, there(found, identity)
