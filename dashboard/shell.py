@@ -17,14 +17,24 @@ from dashboard.words import STATES, counted, length, plural
 
 BEAT = 1000  # ms between looks at the token; a look costs a few ms and changes nothing when nothing changed
 _TOLD = 2  # findings that the banner says in full
+PAGES = (
+    ("/", "Overview"),
+    ("/alerts", "Alerts"),
+    ("/incidents", "Incidents"),
+    ("/rollouts", "Rollouts"),
+    ("/reviews", "Reviews"),
+    ("/readiness", "Readiness"),
+    ("/operations", "Operations"),
+)
 _KEYS = (
     ("/", "filter"),
     ("j, k", "next, previous row"),
     ("Enter", "open the row"),
-    ("g o", "overview"),
-    ("g a", "alerts"),
-    ("g i", "incidents"),
-    ("g r", "readiness"),
+    ("g o, g a, g i", "overview, alerts, incidents"),
+    ("g l, g v", "rollouts, reviews"),
+    ("g r, g p", "readiness, operations"),
+    ("1, 2, 3", "in a review: improvement, neutral, exploit"),
+    ("n", "in a review: the next one"),
     ("t", "next time range"),
     ("z", "back from a zoom"),
     ("u", "times in UTC or local"),
@@ -57,13 +67,19 @@ def layout() -> dmc.MantineProvider:
 
 
 def _header() -> html.Header:
-    pages = (("/", "Overview"), ("/alerts", "Alerts"), ("/incidents", "Incidents"), ("/readiness", "Readiness"))
     return html.Header(
         [
             dcc.Link(
                 [html.Span("", className="logo", **{"aria-hidden": "true"}), "Checkrein"], href="/", className="brand"
             ),
-            html.Nav([dcc.Link(name, href=path, className="nav") for path, name in pages], **{"aria-label": "Pages"}),
+            html.Button(
+                "Menu", id="menu", className="plain", **{"aria-expanded": "false", "aria-controls": "pages-menu"}
+            ),
+            html.Nav(
+                [dcc.Link(name, href=path, className="nav") for path, name in PAGES],
+                id="pages-menu",
+                **{"aria-label": "Pages"},
+            ),
             html.Div(id="counts"),
             html.Div(
                 [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from monitor import tokens
 from monitor.clock import ManualClock, stamp
 from monitor.store.database import Database
 from monitor.store.tables import events, reviews
@@ -70,10 +71,32 @@ def test_a_shadow_row_is_queued_when_it_is_posted_and_judged_by_tokens(api: Api,
     assert (found["items"], found["versions"][0]["rates"]["exploit"]["value"]) == (1, 1.0)
 
 
+def test_one_person_with_two_tokens_or_spellings_decides_nothing_alone(api: Api) -> None:
+    api.lines([decision("d1"), shadow("s1")])
+    (row,) = api.get("/reviews?policy=cooling").json()
+    path, said = f"/reviews/{row['id']}/verdict", {"verdict": "neutral"}
+    for name, person in (("laptop", "zoë"), ("telephone", "Zoe\u0308 "), ("tablet", "\uff3aOË")):
+        with api.parts.database.begin() as connection:
+            api.token = tokens.create(connection, api.parts.clock, name, person, ["act"], 86400.0, "test")
+        found = api.post(path, said).json()
+        assert (found["state"], found["judged_by"], found["blind"]) == ("open", 1, False)
+
+
 @pytest.mark.parametrize("identity", ["0", "x", "9" * 300, "%00", "%D9%A3"])
 def test_a_review_that_does_not_exist_is_404(api: Api, identity: str) -> None:
     assert "no review" in problem(api.get(f"/reviews/{identity}"), 404)
     assert "no review" in problem(api.post(f"/reviews/{identity}/verdict", {"verdict": "neutral"}), 404)
+
+
+def test_two_tokens_of_one_person_are_one_reviewer(api: Api, clock: ManualClock) -> None:
+    assert api.lines([decision("d1"), shadow("s1")]).json()["accepted"] == 2
+    (row,) = api.get("/reviews?policy=cooling").json()
+    for name in ("anna-laptop", "anna-phone"):
+        with api.parts.database.begin() as connection:
+            token = tokens.create(connection, clock, name, "Anna", ["act"], 3600.0, "test")
+        told = {"authorization": f"Bearer {token}"}
+        answer = api.post(f"/reviews/{row['id']}/verdict", {"verdict": "neutral"}, headers=told)
+        assert (answer.status_code, answer.json()["state"], answer.json()["judged_by"]) == (200, "open", 1)
 
 
 def test_what_cannot_be_said_is_refused(api: Api) -> None:

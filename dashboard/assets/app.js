@@ -101,7 +101,8 @@
     }
     document.querySelectorAll("a.nav").forEach(function (link) {
       var path = new URL(link.href).pathname;
-      if (path === location.pathname || (path === "/incidents" && location.pathname.indexOf("/incident/") === 0)) { link.setAttribute("aria-current", "page"); }
+      if (path === location.pathname || (path !== "/" && location.pathname.indexOf(path + "/") === 0)
+          || (path === "/incidents" && location.pathname.indexOf("/incident/") === 0)) { link.setAttribute("aria-current", "page"); }
       else { link.removeAttribute("aria-current"); }
     });
   }
@@ -127,10 +128,28 @@
   document.addEventListener("input", function (event) { if (event.target.id === "filter") { filter(); } });
 
   // ---- buttons that need no server
+  function menu(open) {
+    document.body.classList.toggle("has-menu", open);
+    document.getElementById("menu").setAttribute("aria-expanded", String(open));
+  }
+  function copy(button) {
+    function said(word) { button.textContent = word; setTimeout(function () { button.textContent = "Copy"; }, 2000); }
+    if (!navigator.clipboard) { said("Select it"); return; } // a page without TLS may not write there
+    navigator.clipboard.writeText(button.dataset.copy).then(function () { said("Copied"); }, function () { said("Select it"); });
+  }
   document.addEventListener("click", function (event) {
-    var target = event.target.closest("[data-constraint], [data-ask], #theme, #help-open, #help-close, .skip");
+    var target = event.target.closest("[data-constraint], [data-ask], #theme, #help-open, #help-close, .skip, #menu, a.nav, [data-copy], [data-review]");
     if (!target) { return; }
-    if (target.dataset.constraint) {
+    if (target.id === "menu" || target.matches("a.nav")) {
+      menu(target.id === "menu" && !document.body.classList.contains("has-menu"));
+    } else if (target.dataset.copy) {
+      copy(target);
+    } else if (target.dataset.review) {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) { return; } // a tab of its own
+      event.preventDefault();
+      window.dash_clientside.set_props("review-item", { data: target.dataset.review });
+      window.scrollTo(0, 0);
+    } else if (target.dataset.constraint) {
       window.dash_clientside.set_props("constraint", { data: target.dataset.constraint });
       c.address({ constraint: target.dataset.constraint });
     } else if (target.dataset.ask) {
@@ -191,8 +210,14 @@
       "g o": function () { open("/"); },
       "g a": function () { open("/alerts"); },
       "g i": function () { open("/incidents"); },
-      "g r": function () { open("/readiness"); }
+      "g l": function () { open("/rollouts"); },
+      "g v": function () { open("/reviews"); },
+      "g r": function () { open("/readiness"); },
+      "g p": function () { open("/operations"); }
     };
+    // a button may name the key that presses it
+    var named = document.querySelector('[data-key="' + CSS.escape(key) + '"]');
+    if (named && named.offsetParent !== null && !named.disabled) { event.preventDefault(); named.click(); return; }
     if (actions[key]) { event.preventDefault(); actions[key](); }
   });
 })();

@@ -11,6 +11,7 @@ from dashboard.components import link, moment, prose, shape_of, state, strip, un
 from dashboard.data import Data
 from dashboard.findings import grouped
 from dashboard.guard import kept
+from dashboard.pages.rollout_parts import tag
 from dashboard.troubles import line
 from dashboard.words import ACTIONS, number, percent, plural
 
@@ -120,7 +121,12 @@ def _row(row: dict[str, Any], now: float) -> html.Tr:
     best = row["best"]
     cells = [
         strip(row["strip"]),
-        [html.B(row["serving"]), html.Small(f"generation {row['generation']}"), _acted(row["action"])],
+        [
+            html.B(row["serving"]),
+            html.Small(f"generation {row['generation']}"),
+            tag(row["rollout"], row["policy"]),
+            _acted(row["action"]),
+        ],
         _metric(row["reward"], "reward"),
         _metric(row["violations"], "violations"),
         _metric(row["drift"], "drift"),
@@ -178,7 +184,7 @@ def _acted(action: dict[str, Any] | None) -> Any:
     if action["stuck"] and not action["to_version"]:
         return html.Small([shape_of("page"), " no version left to roll back to"])
     shown = ACTIONS.get(action["state"], "rollback" if action["stuck"] else "pending")
-    return html.Small([shape_of(shown), f" rollback {action['state'].replace('_', ' ')}"])
+    return html.Small([shape_of(shown), f" {action['kind']} {action['state'].replace('_', ' ')}"])
 
 
 def _ready(summary: dict[str, int] | None) -> Any:

@@ -10,7 +10,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboard import figures, reports
-from dashboard.components import graph, legend, moment, panel, state, unread
+from dashboard.components import graph, legend, moment, panel, state, triggers_link, unread
 from dashboard.current import data as current
 from dashboard.data import Data, rate_series, span_of
 from dashboard.findings import findings
@@ -45,7 +45,9 @@ def layout(
         [
             html.Div(
                 [
-                    html.Div([html.H1(policy), html.Div(id="policy-state")], className="heading"),
+                    html.Div(
+                        [html.H1(policy), html.Div(id="policy-state"), triggers_link(policy)], className="heading"
+                    ),
                     ranges.picker(ranges.chosen(range, query, "6h")),
                     html.Button("Roll back…", id="rollback-open", className="danger"),
                 ],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import html
+from dash import dcc, html
 
 from dashboard.components import moment, prose, steps
 from dashboard.findings import brief
+from dashboard.pages.rollout_parts import address, tag
 
 _BRIEF = 3  # alerts named above the charts
 
@@ -20,6 +21,8 @@ def situation(found: dict[str, Any], opened: list[dict[str, Any]], now: float, t
         ("Judged until", moment(found["sealed_until"], now)),
         ("Baseline", f"{found['baseline']['id']}, frozen" if found["baseline"] else "none frozen"),
     ]
+    none = dcc.Link("none open", href=address(found["policy"]))
+    facts.append(("Rollout", tag(found["rollout"], found["policy"]) or none))
     if found["quarantined"]:
         rows = sum(item["rows"] for item in found["quarantined"])
         facts.append(("Quarantined", f"{rows:,} rows: {found['quarantined'][0]['reason']}"))

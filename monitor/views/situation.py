@@ -15,6 +15,7 @@ from monitor.clock import Clock, stamp
 from monitor.settings import Settings
 from monitor.store.tables import incidents, policies
 from monitor.views.acting import STUCK, acted, of_identities
+from monitor.views.rollouts import brief
 from monitor.views.spans import window_of
 
 _RECENT = 86400.0
@@ -34,6 +35,7 @@ def situation(connection: Connection, settings: Settings, clock: Clock, policy: 
         "serving": found["serving"],
         "generation": found["generation"],
         "split": dict(route.current(connection, settings, clock, policy).split),
+        "rollout": brief(connection, settings, clock, policy),
         "last_ts": None if row is None else row.last_ts,
         "sealed_until": None if row is None or not row.sealed_until else row.sealed_until,
         "baseline": found["baseline"],

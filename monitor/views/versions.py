@@ -26,6 +26,8 @@ from monitor.store.tables import (
     incidents,
     notifications,
     policies,
+    rollout_approvals,
+    rollouts,
     routes,
     silences,
 )
@@ -43,7 +45,7 @@ class Tokens:
 def tokens(connection: Connection, settings: Settings, clock: Clock) -> Tokens:
     """Return the tokens, from small tables only: neither verdicts nor events are read, which grow without bound."""
     found: dict[str, list[Any]] = {name: [] for name in settings.policy}
-    a, c = alerts.c, actions.c
+    a, c, r, agreed = alerts.c, actions.c, rollouts.c, rollout_approvals
     concluded = select(a.policy, func.sum(a.judged_until), func.sum(a.streak), func.max(a.since), func.count())
     statements = [
         select(policies.c.policy, policies.c.sealed_until).order_by(policies.c.policy),
@@ -52,6 +54,8 @@ def tokens(connection: Connection, settings: Settings, clock: Clock) -> Tokens:
         select(baselines.c.policy, func.max(baselines.c.id)).group_by(baselines.c.policy),
         select(estimates.c.policy, func.max(estimates.c.end)).group_by(estimates.c.policy),
         select(explanations.c.policy, func.max(explanations.c.transition)).group_by(explanations.c.policy),
+        select(r.policy, func.max(r.id), func.sum(r.moves), func.sum(r.judged)).group_by(r.policy),
+        select(r.policy, func.count()).join(agreed, agreed.c.rollout == r.id).group_by(r.policy),
         select(c.policy, c.id, c.state, c.attempts, c.acknowledged, c.confirmed).order_by(c.requested, c.id),
         *_answering(clock.now()),
     ]
@@ -65,7 +69,8 @@ def tokens(connection: Connection, settings: Settings, clock: Clock) -> Tokens:
     told = connection.execute(select(f.policy, f.status, func.count()).group_by(f.policy, f.status))
     judged = _digest([sorted(by_policy.items()), sorted([*row] for row in told)])
     landed = connection.execute(select(func.sum(policies.c.landing_seq))).scalar_one()
-    return Tokens(_digest([judged, landed]), judged, by_policy)
+    held = connection.execute(select(func.sum(r.baked))).scalar_one()
+    return Tokens(_digest([judged, landed, held]), judged, by_policy)
 
 
 def _answering(now: float) -> list[Select[Any]]:

@@ -22,6 +22,8 @@ PAGES = {
     "incidents": ("/incidents", "Incidents"),
     "readiness": ("/readiness?policy=cooling", "Readiness"),
     "runbook": ("/policy/cooling?runbook=state_drift", "cooling"),
+    "rollouts": ("/rollouts", "Rollouts"),
+    "rollout": ("/rollout/cooling", "Rollout of cooling"),
 }
 # state -> what the tab's title begins with: the counts by state
 TITLES = {"healthy": "● ·", "firing": "1 ■ 1 ▲ 2 ○ ·", "stale": "2 ○ ·", "empty": "2 ○ ·", "error": "○ ·"}
@@ -61,6 +63,9 @@ TOLD: dict[str, dict[str, tuple[str, str]]] = {
         "error": ("#banner", AWAY),
     },
     "runbook": dict.fromkeys(STATES, ("#runbook", STEPS)) | {"error": ("#banner", AWAY)},
+    "rollouts": dict.fromkeys(STATES, ("#rollouts", "none yet")) | {"error": ("#banner", AWAY)},
+    "rollout": dict.fromkeys(STATES, ("#rollout-head", "No version was rolled out here yet"))
+    | {"error": ("#banner", AWAY)},
 }
 BANNERS = {"stale": LATE, "error": AWAY}
 
