@@ -16,6 +16,7 @@ from dashboard.data import RANK, Data, Unavailable
 from dashboard.words import STATES, counted, length, plural
 
 BEAT = 1000  # ms between looks at the token; a look costs a few ms and changes nothing when nothing changed
+_TOLD = 2  # findings that the banner says in full
 PAGES = (
     ("/", "Overview"),
     ("/alerts", "Alerts"),
@@ -25,7 +26,6 @@ PAGES = (
     ("/readiness", "Readiness"),
     ("/operations", "Operations"),
 )
-_TOLD = 2  # findings that the banner says in full
 _KEYS = (
     ("/", "filter"),
     ("j, k", "next, previous row"),

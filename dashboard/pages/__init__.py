@@ -49,19 +49,8 @@ def register(app: Dash, data: Data) -> None:
         "rollout", path_template="/rollout/<policy>", title=shell.title, name="Rollout", layout=rollout.layout
     )
     dash.register_page("not_found_404", title=shell.title, layout=missing.layout)
-    reading = (
-        overview,
-        policy,
-        alerts,
-        incidents,
-        incident,
-        readiness,
-        reviews,
-        operations,
-        triggers,
-        runbook,
-        rollouts,
-    )
-    for page in (*reading, rollback, rollout, rollout_dialog):
+    acting, answering = (rollback, rollout, rollout_dialog), (alerts, incidents, incident)
+    looking = (overview, policy, readiness, reviews, operations, triggers, runbook, rollouts)
+    for page in (*looking, *answering, *acting):
         page.register(app, data)
     ranges.register(app)
