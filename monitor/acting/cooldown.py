@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from monitor import events
 from monitor.acting import rollback
@@ -16,20 +18,23 @@ _COOLING = actions.c.state == ActionState.COOLING_DOWN.value
 
 
 def cooled(connection: Connection, settings: Settings, clock: Clock) -> list[str]:
-    """Return the waiting actions whose wait is over and whose trigger fires still; a cheap read."""
-    c = alerts.c
-    firing = select(c.key).where(
-        c.policy == actions.c.policy,
-        c.version == actions.c.from_version,
-        c.trigger == actions.c.trigger,
-        c.state == "firing",
-    )
+    """Return the waiting actions whose wait is over and whose version fires still; a cheap read.
+
+    One action waits for a version, whoever asks for it: when what asked first is over, another trigger may still ask.
+    """
+    firing = select(alerts.c.key).where(*_asking(actions.c.policy, actions.c.from_version))
     waiting = select(actions.c.id, actions.c.policy).where(_COOLING, firing.exists()).order_by(actions.c.requested)
     return [
         row.id
         for row in connection.execute(waiting).all()
         if row.policy in settings.policy and cooling_until(connection, settings, clock, row.policy) is None
     ]
+
+
+def _asking(policy: Any, version: Any) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of an alert that asks for a rollback of a version now."""
+    c = alerts.c
+    return c.policy == policy, c.version == version, c.state == "firing", c.severity == "rollback", ~c.dry_run
 
 
 def release(connection: Connection, settings: Settings, clock: Clock, identity: str) -> tuple[str, ...]:
@@ -42,7 +47,11 @@ def release(connection: Connection, settings: Settings, clock: Clock, identity: 
     row = connection.execute(here.returning(*actions.c)).one_or_none()
     if row is None:
         return ()  # another worker was first, or what asked for it is over
-    text = f"The wait of the rollback of {row.policy} from {row.from_version} is over, and {row.trigger} still fires."
+    c = alerts.c
+    asking = select(c.trigger, c.reason).where(*_asking(row.policy, row.from_version))
+    found = connection.execute(asking.order_by(c.trigger != row.trigger, c.since, c.trigger).limit(1)).one_or_none()
+    trigger, reason = (found.trigger, found.reason) if found is not None else (row.trigger, row.reason)
+    text = f"The wait of the rollback of {row.policy} from {row.from_version} is over, and {trigger} fires."
     events.record(connection, clock, "rollback.cooled", row.policy, "checkrein", {"action": identity, "text": text})
     outcome = rollback.request(
         connection,
@@ -50,8 +59,8 @@ def release(connection: Connection, settings: Settings, clock: Clock, identity: 
         clock,
         row.policy,
         from_version=row.from_version,
-        reason=row.reason,
-        trigger=row.trigger,
+        reason=reason,
+        trigger=trigger,
         actor=row.actor,
         mode="automatic",
     )
