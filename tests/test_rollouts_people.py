@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from monitor.acting import by_hand
 from monitor.clock import ManualClock
 from monitor.rollouts.store import RolloutError
 from monitor.store.database import Database
@@ -134,3 +135,22 @@ def test_nothing_advances_while_something_is_open_or_nobody_looked(desk: Desk) -
     assert "judges it anew" in desk.refusal(BEN)[1]
     desk.clock.at -= 3600
     assert "judges it anew" in desk.refusal(BEN)[1]
+
+
+def test_a_file_that_asks_for_one_person_now_is_a_limitation_that_the_rollout_shows(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = Desk(database, clock, tmp_path)
+    desk.start()
+    assert desk.row().limitation == ""
+    desk.settings = Desk(database, clock, tmp_path, {**RULE, "single_operator": True}).settings
+    assert desk.agree(BEN).changed == ["plan"]
+    assert desk.agree(ANNA).row.phase == "approved"
+    assert "Single operator" in desk.row().limitation
+
+
+def test_nobody_alone_brings_a_draft_to_serve_by_calling_it_a_rollback(desk: Desk) -> None:
+    desk.start()
+    with pytest.raises(ValueError, match="being rolled out"):
+        desk.ask(lambda connection: by_hand.request(connection, desk.parts, "cooling", "v7", "Go.", "dora"))
+    assert desk.route() == ("v6", {"v6": 1.0}, 1)
