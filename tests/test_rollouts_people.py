@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,13 @@ def test_nobody_alone_brings_a_draft_to_serve_by_calling_it_a_rollback(desk: Des
     with pytest.raises(ValueError, match="being rolled out"):
         desk.ask(lambda connection: by_hand.request(connection, desk.parts, "cooling", "v7", "Go.", "dora"))
     assert desk.route() == ("v6", {"v6": 1.0}, 1)
+
+
+def test_every_step_that_one_person_was_enough_for_says_so_in_the_record(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = Desk(database, clock, tmp_path, {**RULE, "single_operator": True})
+    desk.start()
+    desk.agree(ANNA)
+    moved = [json.loads(row.body) for row in desk.rows(events) if row.kind in ("rollout.draft", "rollout.approved")]
+    assert [body["limitation"][:15] for body in moved] == ["Single operator"] * 2

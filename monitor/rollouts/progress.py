@@ -215,7 +215,7 @@ def _tell(parts: Parts, row: Row[Any]) -> None:
         return
     held = {"rollout": row.id, "stage": row.stage, "phase": row.phase, "since": row.since}
     text = f"The rollout of {row.candidate} ({row.policy}, {plan_of(row).name(row.stage)}) has been {row.phase} for "
-    text += f"more than a day: {row.note}"
+    text += f"more than a day: {row.note} {row.limitation}".rstrip()
     with parts.database.begin() as connection:
         _held(connection, parts, row)
         if not events.paged_about(connection, row.policy, "rollout_held", held):
