@@ -165,3 +165,20 @@ def test_every_step_that_one_person_was_enough_for_says_so_in_the_record(
     desk.agree(ANNA)
     moved = [json.loads(row.body) for row in desk.rows(events) if row.kind in ("rollout.draft", "rollout.approved")]
     assert [body["limitation"][:15] for body in moved] == ["Single operator"] * 2
+
+
+def test_an_abort_that_could_tell_nobody_is_refused_and_one_that_moves_nothing_is_not(desk: Desk) -> None:
+    desk.approved()
+    desk.look()
+    kept = desk.settings
+    desk.settings = kept.model_copy(update={"policy": {}})
+    with pytest.raises(RolloutError, match="put it back into checkrein"):
+        desk.stop("abort")
+    assert (desk.phase, desk.route()[1]) == ("applying", {"v6": 0.5, "v7": 0.5})
+    desk.settings = kept
+    desk.stop("abort")
+    assert (desk.phase, desk.route()[1]) == ("aborted", {"v6": 1.0})
+    desk.start()
+    desk.settings = kept.model_copy(update={"policy": {}})
+    desk.stop("abort", 2)
+    assert desk.row(2).phase == "aborted"

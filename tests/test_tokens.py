@@ -169,3 +169,14 @@ def test_another_spelling_of_a_person_is_the_same_person(api: Api, clock: Manual
     with api.parts.database.read() as connection:
         found = [tokens.bearer(connection, one, clock) for one in held]
     assert [one.person for one in found if one] == ["Anna Bell", "Anna Bell"]
+
+
+def test_no_address_acts_for_a_token_that_may_only_look(api: Api, clock: ManualClock) -> None:
+    token = made(api, clock, "view")
+    described = api.get("/openapi.json").json()["paths"]
+    posts = [path for path, verbs in described.items() if set(verbs) & {"post", "put", "patch", "delete"}]
+    assert len(posts) > 25
+    for path in posts:
+        plain = path.removeprefix("/api/v1").replace("{", "").replace("}", "")
+        answer = api.post(plain, headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == 403, path
