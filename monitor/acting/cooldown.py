@@ -42,16 +42,18 @@ def release(connection: Connection, settings: Settings, clock: Clock, identity: 
 
     The request is judged afresh: who serves, what was rolled back and the limits may have changed meanwhile.
     """
-    new = step(ActionState.COOLING_DOWN, ActionEvent.SUPERSEDE).value
-    here = update(actions).where(actions.c.id == identity, _COOLING).values(state=new)
-    row = connection.execute(here.returning(*actions.c)).one_or_none()
+    row = connection.execute(select(actions).where(actions.c.id == identity, _COOLING)).one_or_none()
     if row is None:
         return ()  # another worker was first, or what asked for it is over
+    rollback.locked_route(connection, settings, clock, row.policy)  # first, as whoever moves it does, or both deadlock
     c = alerts.c
     asking = select(c.trigger, c.reason).where(*_asking(row.policy, row.from_version))
     found = connection.execute(asking.order_by(c.trigger != row.trigger, c.since, c.trigger).limit(1)).one_or_none()
-    trigger, reason = (found.trigger, found.reason) if found is not None else (row.trigger, row.reason)
-    text = f"The wait of the rollback of {row.policy} from {row.from_version} is over, and {trigger} fires."
+    new = step(ActionState.COOLING_DOWN, ActionEvent.SUPERSEDE).value
+    here = update(actions).where(actions.c.id == identity, _COOLING).values(state=new)
+    if found is None or connection.execute(here).rowcount != 1:
+        return ()
+    text = f"The wait of the rollback of {row.policy} from {row.from_version} is over, and {found.trigger} fires."
     events.record(connection, clock, "rollback.cooled", row.policy, "checkrein", {"action": identity, "text": text})
     outcome = rollback.request(
         connection,
@@ -59,8 +61,8 @@ def release(connection: Connection, settings: Settings, clock: Clock, identity: 
         clock,
         row.policy,
         from_version=row.from_version,
-        reason=reason,
-        trigger=trigger,
+        reason=found.reason,
+        trigger=found.trigger,
         actor=row.actor,
         mode="automatic",
     )
