@@ -5,25 +5,31 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from sqlalchemy import Connection, insert, select, update
 
 from monitor import settings
 from monitor.acting import rollback
+from monitor.bucketing import sealing
 from monitor.clock import ManualClock
-from monitor.landing.land import Landing
+from monitor.landing.land import Landing, Mark
+from monitor.log_store.schema import TIMESTAMP
 from monitor.rollouts import approve, draft, progress, stop
 from monitor.rollouts.hold import Watch
 from monitor.rollouts.store import RolloutError
+from monitor.sources import Position
 from monitor.store.database import Database
 from monitor.store.tables import actions, policies, rollouts, routes, summaries
 from monitor.tick import Parts
 from monitor.tokens import SCOPES, Bearer
+from monitor.validate import Accepted
 
 HOUR = 3600.0
 QUIET: dict[str, Any] = {name: {"enabled": False} for name in settings.shipped_triggers()}
 POLICY: dict[str, Any] = {"incumbent": "v6", "serving": "v6", "fallbacks": ["v6", "rules"], "trigger": QUIET}
-RULE = {"stages": [0.5, 1.0], "hold": "15m", "min_decisions": 1}
-HOLD = 900.0
+RULE = {"stages": [0.5, 1.0], "hold": "1h", "min_decisions": 1}
+HOLD = HOUR
 
 
 def person(name: str | None, *scopes: str) -> Bearer:
@@ -37,14 +43,20 @@ class Desk:
     """Rollouts of cooling, from v6 to v7."""
 
     def __init__(self, database: Database, clock: ManualClock, folder: Any, rule: Any = RULE, **more: Any) -> None:
-        both = {"cooling": {**POLICY, "rollout": rule, **more}}
-        self.settings = settings.parse({"store": {"lake": "lake"}, "policy": both}, folder)
+        self.settings = self.configured(folder, rule, **more)
         self.database, self.clock, self.watch = database, clock, Watch()
+        self.landed = False
         self.parts = Parts(self.settings, database, clock, Landing(database, self.settings, clock))
         with database.begin() as connection:
             rollback.ensure_policy(connection, self.settings, "cooling")
             rollback.ensure_route(connection, self.settings, clock, "cooling")
         self.sealed(clock.now())
+
+    @staticmethod
+    def configured(folder: Any, rule: Any = RULE, **more: Any) -> settings.Settings:
+        """Return the configuration of a file that says this."""
+        both = {"cooling": {**POLICY, "rollout": rule, **more}}
+        return settings.parse({"store": {"lake": "lake"}, "policy": both}, folder)
 
     @property
     def common(self) -> tuple[settings.Settings, ManualClock]:
@@ -108,6 +120,9 @@ class Desk:
             connection.execute(here.values(state="confirmed", confirmed=self.clock.now()))
 
     def sealed(self, at: float) -> None:
+        at = at // 60 * 60
+        if self.landed:
+            sealing.seal(self.database, "cooling", at, set())
         with self.database.begin() as connection:
             connection.execute(update(policies).values(sealed_until=at, last_ts=at))
 
@@ -117,6 +132,20 @@ class Desk:
         bucket = {"policy": "cooling", "version": version, "segment": segment, "resolution": 60, "start": start}
         with self.database.begin() as connection:
             connection.execute(insert(summaries), [{**bucket, "late": False, "rows": rows, "body": b""}])
+
+    def serves(self, seconds: float, share: float = 0.5, gain: Any = 0.0, **columns: Any) -> None:
+        """Land decisions from now on, one every 4 s, of v7 with this share and ``gain`` more reward than v6."""
+        rows, begin = int(seconds / 4), self.clock.now()
+        rng = np.random.default_rng([5, int(begin)])
+        new, at = rng.random(rows) < share, ((begin + 4.0 * np.arange(rows)) * 1e6).astype(np.int64)
+        table = {
+            "decision_id": [f"d{one}" for one in at.tolist()], "ts": pa.array(at).cast(TIMESTAMP),
+            "policy": ["cooling"] * rows, "version": np.where(new, "v7", "v6").tolist(), "action": ["hold"] * rows,
+            "propensity": np.full(rows, 0.5), "reward": 10.0 + rng.normal(0, 1, rows) + np.where(new, gain, 0.0),
+        }  # fmt: skip
+        mark = Mark("cooling:csv:log.csv", "log.csv", Position(int(at[-1]), rows, rows, str(begin), False), 1)
+        self.parts.landing.decisions("cooling", Accepted(pa.table({**table, **columns})), "log.csv", mark)
+        self.landed = True
 
     def pass_time(self, seconds: float, every: float = 60.0) -> str:
         """Let time pass with a look each minute, the data sealed as it comes."""

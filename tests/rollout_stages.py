@@ -58,12 +58,17 @@ def compared(
     begin: float = 0.0,
     until: float = ROWS,
     shares: dict[str, float] | None = None,
-    margin: float | None = None,
+    margin: str | None = None,
 ) -> Comparison:
     """Compare v2 with v1 over seconds of the stage."""
     with landing.database.read() as connection:
         span = (START + begin, START + until, SHARES if shares is None else shares)
-        return compare(connection, landing.settings, "bids", "v2", "v1", *span, margin=margin)
+        settings = landing.settings
+        if margin is not None:
+            own = settings.policy["bids"]
+            rules = own.comparison.model_copy(update={"margin": margin})
+            settings = settings.model_copy(update={"policy": {"bids": own.model_copy(update={"comparison": rules})}})
+        return compare(connection, settings, "bids", "v2", "v1", *span)
 
 
 def said(found: Comparison, *words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from examples.receiver import STAGE
 from monitor.clock import ManualClock
 from monitor.hooks import Acknowledgement
 from monitor.store.database import Database
@@ -107,6 +109,16 @@ def test_what_is_wrong_with_the_file_is_said(
     row = flag.roll_back()
     assert row.state == outcome
     assert said in row.last_error
+
+
+def test_a_stage_of_a_rollout_is_refused_in_words_and_changes_nothing(flags: Path) -> None:
+    before, body = flags.read_bytes(), {"type": STAGE, "data": {"policy": "cooling", "split": {"v6": 0.9, "v7": 0.1}}}
+    argv = [sys.executable, "-m", "examples.recipes.flag_file", "--file", str(flags)]
+    done = subprocess.run(argv, input=json.dumps(body), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, flags.read_bytes()) == (100, "", before)
+    assert (
+        "cannot give cooling the split of a stage of a rollout: stop it with `checkrein rollout abort`" in done.stderr
+    )
 
 
 def test_killed_in_the_middle_of_its_write_it_leaves_the_old_file(

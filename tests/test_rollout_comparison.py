@@ -48,7 +48,7 @@ def test_a_worse_candidate_is_worse(tmp_path: Path) -> None:
 
 def test_an_equal_candidate_is_no_worse_within_the_margin_and_undecided_without_one(even: Landing) -> None:
     assert compared(even).verdict == "no_worse"
-    found = compared(even, margin=0.0)
+    found = compared(even, margin="0")
     assert found.verdict == "inconclusive"
     said(found, "It cannot be told yet whether v2 earns less than v1")
 

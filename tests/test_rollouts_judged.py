@@ -2,61 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import math
-import sys
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from monitor.clock import ManualClock
 from monitor.incidents import open_incident
-from monitor.rollouts import judge
+from monitor.rollouts.comparison import Comparison
 from monitor.rollouts.hold import Watch
+from monitor.rollouts.judge import Grounds, weigh
 from monitor.running.scheduler import Scheduler
 from monitor.store.database import Database
-from monitor.store.tables import alerts, events
-from tests.means_compared import Comparison
-from tests.rollout_desk import BEN, CLEO, HOLD, HOUR, POLICY, RULE, Desk
+from monitor.store.tables import alerts, events, incidents
+from tests.rollout_desk import BEN, CLEO, HOUR, POLICY, RULE, Desk
 
 REWARD = {"reward_3sigma": {"enabled": True}}
-GOOD: dict[str, Any] = {"effect": 0.1, "low": 0.05, "high": 0.2, "n_candidate": 500, "n_incumbent": 500, "ratio_p": 0.5}
+RULES: dict[str, Any] = {"comparison": {"margin": "5%"}}
+MEASURED: dict[str, Any] = {
+    "effect": 0.1, "low": 0.05, "high": 0.2, "n_candidate": 500, "n_incumbent": 500, "ratio_p": 0.5, "matured": 1.0,
+    "reasons": ("It was compared.",),
+}  # fmt: skip
 ALERT = {"health": "ok", "severity": "rollback", "since": 0.0, "streak": 0, "reason": "Fine.", "state": "inactive"}
-Says = Callable[..., None]
 
 
 @pytest.fixture
-def says(monkeypatch: pytest.MonkeyPatch) -> Says:
-    """Let the comparison say something: what judging makes of it is what is tested here."""
-
-    def answer(verdict: str = "no_worse", **changes: Any) -> None:
-        module = ModuleType("said")
-        found = Comparison(**{**GOOD, **changes}, matured=1.0, verdict=verdict, reasons=(f"It is {verdict}.",))
-        module.compare = lambda *_given: found  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "said", module)
-        monkeypatch.setattr(judge, "COMPARISON", "said")
-
-    answer()
-    return answer
+def desk(database: Database, clock: ManualClock, tmp_path: Path) -> Desk:
+    """A rollout at 50% that is no worse and whose hold is over with the next looks."""
+    return held(Desk(database, clock, tmp_path, **RULES))
 
 
-@pytest.fixture
-def desk(database: Database, clock: ManualClock, tmp_path: Path, says: Says) -> Desk:
-    """A rollout at 50% whose hold is over with the next looks."""
-    return held(Desk(database, clock, tmp_path))
-
-
-def held(desk: Desk) -> Desk:
+def held(desk: Desk, seconds: float = 3 * HOUR, share: float = 0.5, gain: Any = 0.0, **columns: Any) -> Desk:
+    """Come to the hold of the stage at 50% with so many seconds of decisions landed; looks seal them as time passes."""
     desk.approved()
     desk.look()
     desk.confirmed()
     desk.look()
     desk.look()
     desk.clock.advance(60)
-    desk.decided(500)
+    desk.serves(seconds, share, gain, **columns)
     return desk
 
 
@@ -67,8 +56,8 @@ def alert(desk: Desk, **changes: Any) -> None:
 
 
 def test_a_stage_that_is_no_worse_passes_and_waits_for_people(desk: Desk) -> None:
-    assert desk.pass_time(HOLD + 120) == "passed"
-    assert desk.pass_time(1200) == "passed"
+    assert desk.pass_time(HOUR + 120) == "passed"
+    assert desk.pass_time(HOUR) == "passed"
     assert desk.route()[1] == {"v6": 0.5, "v7": 0.5}
     digest = desk.row().judgement_sha256
     desk.agree(BEN, digest)
@@ -77,10 +66,13 @@ def test_a_stage_that_is_no_worse_passes_and_waits_for_people(desk: Desk) -> Non
 
 
 @pytest.mark.parametrize(
-    ("said", "phase"),
+    ("said", "verdict"),
     [
+        ({}, "pass"),
+        ({"verdict": "better"}, "pass"),
         ({"verdict": "inconclusive"}, "inconclusive"),
         ({"verdict": "error"}, "error"),
+        ({"verdict": "worse"}, "fail"),
         ({"n_candidate": 0}, "error"),
         ({"n_incumbent": 0}, "error"),
         ({"effect": None}, "error"),
@@ -88,42 +80,87 @@ def test_a_stage_that_is_no_worse_passes_and_waits_for_people(desk: Desk) -> Non
         ({"low": -math.inf}, "error"),
     ],
 )
-def test_what_was_not_measured_is_held(desk: Desk, says: Says, said: dict[str, Any], phase: str) -> None:
-    says(**said)
-    assert desk.pass_time(HOLD + 120) == phase
+def test_a_comparison_without_numbers_speaks_for_nobody(said: dict[str, Any], verdict: str) -> None:
+    grounds = Grounds()
+    weigh(Comparison(**{**MEASURED, "verdict": "no_worse", **said}), "v7", "v6", grounds)
+    assert grounds.verdict()[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("share", "reward", "phase", "why"),
+    [
+        (0.5, None, "error", "None of the"),
+        (0.5, math.inf, "error", "infinite rewards"),
+        (0.2, 1.0, "error", "did not get their planned shares"),
+        (0.999, 1.0, "error", "did not get their planned shares"),
+    ],
+)
+def test_what_was_not_measured_is_held(
+    database: Database, clock: ManualClock, tmp_path: Path, share: float, reward: float | None, phase: str, why: str
+) -> None:
+    rows = int(3 * HOUR / 4)
+    desk = held(Desk(database, clock, tmp_path, **RULES), share=share, reward=pa.array([reward] * rows, pa.float64()))
+    assert desk.pass_time(HOUR + 120) == phase
+    assert why in desk.row().note
     assert desk.refusal(BEN)[0] == "conflict"
 
 
-def test_without_a_comparison_it_is_held_as_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "COMPARISON", "monitor.rollouts.there_is_no_such_file")
-    assert desk.pass_time(HOLD + 120) == "error"
-    assert "not installed" in desk.row().note
+def test_what_cannot_be_told_is_held(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    desk = held(Desk(database, clock, tmp_path, comparison={"margin": "0"}))
+    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert "cannot be told yet" in desk.row().note
+    assert desk.pass_time(HOUR) == "inconclusive"
+    assert desk.refusal(BEN)[0] == "conflict"
 
 
-def test_too_few_decisions_are_held(database: Database, clock: ManualClock, tmp_path: Path, says: Says) -> None:
-    desk = held(Desk(database, clock, tmp_path, {**RULE, "min_decisions": 501}))
-    assert desk.pass_time(HOLD + 120) == "inconclusive"
-    assert "500 mature decisions" in desk.row().note
+def test_the_approved_margin_counts_and_not_what_the_file_says_later(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    strict = held(Desk(database, clock, tmp_path, comparison={"margin": "0"}))
+    loose = Desk.configured(tmp_path, comparison={"margin": "90%"})
+    strict.parts = replace(strict.parts, settings=loose)
+    assert strict.pass_time(HOUR + 120) == "inconclusive"
+    body = json.loads(strict.row().judgement)["comparison"]["body"]
+    assert (body["margin"], body["margin_used"]) == ("0", 0.0)
 
 
-def test_worse_goes_back_by_itself_during_the_hold(desk: Desk, says: Says) -> None:
-    says("worse")
-    assert desk.pass_time(120) == "rolled_back"
+def test_a_stage_is_compared_since_its_share_was_shown_until_the_log_is_sealed(desk: Desk) -> None:
+    assert desk.pass_time(HOUR + 120) == "passed"
+    row = desk.row()
+    judged = json.loads(row.judgement)
+    assert (judged["begin"], judged["comparison"]["body"]["begin"]) == (row.begin, row.begin)
+    assert judged["until"] <= desk.clock.now()
+    assert judged["comparison"]["matured"] == 1.0, "what was not sealed yet counts against nobody"
+
+
+def test_too_few_decisions_are_held(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    desk = held(Desk(database, clock, tmp_path, {**RULE, "min_decisions": 1000}, **RULES))
+    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert "mature decisions" in desk.row().note
+
+
+def test_worse_goes_back_by_itself_during_the_hold(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    desk = held(Desk(database, clock, tmp_path, **RULES), gain=-3.0)
+    assert desk.pass_time(HOUR - 600) == "rolled_back"
     assert desk.route() == ("v6", {"v6": 1.0}, 3)
-    assert "It is worse." in desk.row().note
+    assert "v7 earns less than v6" in desk.row().note
 
 
-def test_what_passed_and_becomes_worse_goes_back(desk: Desk, says: Says) -> None:
-    assert desk.pass_time(HOLD + 120) == "passed"
-    says("worse")
-    assert desk.pass_time(900) == "rolled_back"
+def test_what_passed_and_becomes_worse_goes_back(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    desk = held(Desk(database, clock, tmp_path, **RULES), HOUR + 600)
+    assert desk.pass_time(HOUR + 120) == "passed"
+    desk.clock.advance(600)
+    desk.serves(3 * HOUR, gain=-5.0)
+    assert desk.pass_time(3 * HOUR) == "rolled_back"
 
 
-def test_what_passed_and_cannot_be_told_any_more_does_not_wait_for_people(desk: Desk, says: Says) -> None:
-    assert desk.pass_time(HOLD + 120) == "passed"
-    says("inconclusive")
+def test_what_passed_and_cannot_be_told_any_more_does_not_wait_for_people(desk: Desk) -> None:
+    assert desk.pass_time(HOUR + 120) == "passed"
+    other = desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "Something else."))
     assert desk.pass_time(900) == "inconclusive"
-    says("better")
+    desk.ask(
+        lambda connection: connection.execute(update(incidents).where(incidents.c.id == other.id).values(closed=1.0))
+    )
     assert desk.pass_time(900) == "passed"
 
 
@@ -143,21 +180,21 @@ def test_what_passed_and_cannot_be_told_any_more_does_not_wait_for_people(desk: 
     ],
 )
 def test_a_trigger_that_fires_or_cannot_see_the_candidate_holds(
-    database: Database, clock: ManualClock, tmp_path: Path, says: Says, changes: dict[str, Any], phase: str
+    database: Database, clock: ManualClock, tmp_path: Path, changes: dict[str, Any], phase: str
 ) -> None:
-    desk = held(Desk(database, clock, tmp_path, trigger={**POLICY["trigger"], **REWARD}))
+    desk = held(Desk(database, clock, tmp_path, trigger={**POLICY["trigger"], **REWARD}, **RULES))
     alert(desk, **changes)
-    assert desk.pass_time(HOLD + 120) == phase
+    assert desk.pass_time(HOUR + 120) == phase
 
 
 def test_an_open_incident_holds(desk: Desk) -> None:
     desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "Something else."))
-    assert desk.pass_time(HOLD + 120) == "inconclusive"
+    assert desk.pass_time(HOUR + 120) == "inconclusive"
     assert "Incident 1 is open." in desk.row().note
 
 
 def test_after_an_outage_it_is_judged_anew_and_advances_by_at_most_one_stage(desk: Desk, clock: ManualClock) -> None:
-    desk.pass_time(HOLD + 120)
+    desk.pass_time(HOUR + 120)
     old = desk.row().judgement_sha256
     desk.agree(BEN)
     clock.advance(30 * 24 * HOUR)
@@ -170,7 +207,7 @@ def test_after_an_outage_it_is_judged_anew_and_advances_by_at_most_one_stage(des
 
 
 def test_a_process_that_was_started_again_judges_before_anybody_advances(desk: Desk) -> None:
-    desk.pass_time(HOLD + 120)
+    desk.pass_time(HOUR + 120)
     desk.clock.advance(60)
     desk.sealed(desk.clock.now())
     old = desk.row().judgement_sha256
@@ -201,28 +238,32 @@ def test_what_another_process_moved_meanwhile_is_not_moved_again(desk: Desk) -> 
     assert desk.phase == "paused"
 
 
-def test_a_stage_that_is_held_for_a_day_is_paged_once(desk: Desk, says: Says) -> None:
-    says("inconclusive")
-    desk.pass_time(HOLD + 120)
+def test_a_stage_that_is_held_for_a_day_is_paged_once(desk: Desk) -> None:
+    first = desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "Something else."))
+    assert desk.pass_time(HOUR + 120) == "inconclusive"
     for number in range(60):
         desk.clock.advance(HOUR)
         desk.sealed(desk.clock.now())
-        says("error" if number % 2 else "inconclusive")
-        desk.look()
-    pages = [row for row in desk.rows(events) if row.kind == "page"]
-    assert 1 <= len(pages) <= 2  # once for each of the two reasons
-    assert "more than a day" in pages[0].body
+        if number == 40:
+            closed = update(incidents).where(incidents.c.id == first.id).values(closed=1.0)
+            desk.ask(lambda connection, closed=closed: connection.execute(closed))
+            desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "And another thing."))
+        assert desk.look() == "inconclusive"
+    pages = [row for row in desk.rows(events) if row.kind == "page" and "more than a day" in row.body]
+    assert len(pages) == 1
 
 
 def test_at_100_percent_nothing_passes_that_no_trigger_found_well(desk: Desk) -> None:
-    desk.pass_time(HOLD + 120)
+    desk.pass_time(HOUR + 120)
     desk.agree(BEN)
     desk.agree(CLEO)
     desk.look()
     desk.confirmed()
     desk.pass_time(120)
-    desk.decided(500)
-    assert desk.pass_time(HOLD + 240) == "inconclusive"
+    desk.clock.advance(2 * HOUR)
+    desk.serves(2 * HOUR, share=1.0)
+    desk.look()
+    assert desk.pass_time(HOUR + 240) == "inconclusive"
     assert "found it well" in desk.row().note
     assert desk.route() == ("v6", {"v7": 1.0}, 3)
 

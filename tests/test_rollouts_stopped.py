@@ -87,10 +87,12 @@ def test_nobody_alone_sends_more_traffic_to_what_is_rolled_out(desk: Desk) -> No
         desk.ask(lambda connection: by_hand.request(connection, desk.parts, "cooling", "v7", "Go.", "dora"))
 
 
-def test_a_rollback_that_is_limited_leaves_the_rollout_stopping_and_is_asked_again(desk: Desk) -> None:
+def test_no_limit_holds_back_the_rollback_of_a_failed_stage(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = Desk(database, clock, tmp_path, limit_per_day=0)
     placed(desk, Phase.ROLLING_BACK)
-    object.__setattr__(desk.parts.settings.policy["cooling"], "limit_per_day", 0)
-    assert desk.ask(lambda connection: stopped(connection, desk)).state == "limited"
+    assert desk.ask(lambda connection: stopped(connection, desk, trigger="reward_3sigma")).state == "limited"
     assert desk.look() == "rolled_back"
 
 

@@ -14,7 +14,7 @@ from monitor.acting import route
 from monitor.acting.confirm import acknowledge, confirm
 from monitor.bucketing.baseline import freeze
 from monitor.clock import ManualClock
-from monitor.rollouts import approve, draft, judge, progress
+from monitor.rollouts import approve, draft, progress
 from monitor.rollouts.hold import Watch
 from monitor.runtime import build
 from monitor.settings import parse, shipped_triggers
@@ -61,6 +61,7 @@ class World:
         policy = {
             "incumbent": "v6", "serving": "v6", "fallbacks": ["v6", "rules"], "actions": ["hold", "cool"],
             "source": {"kind": "parquet", "path": "logs", "poll": "15m"}, "rollout": RULE,
+            "comparison": {"margin": "20%"},
             "trigger": {name: {"enabled": name in WATCHED} for name in shipped_triggers()},
             "constraint": {"heat": {"cost": "heat", "budget": 0.05}},
         }  # fmt: skip
@@ -115,11 +116,6 @@ class World:
         with self.parts.database.read() as connection:
             note = self.row(connection).note
         raise AssertionError(f"it did not come to {phases}: {self.phases}: {note}")
-
-
-@pytest.fixture(autouse=True)
-def compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "COMPARISON", "tests.means_compared")
 
 
 @pytest.mark.full

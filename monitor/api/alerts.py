@@ -9,9 +9,11 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from monitor.alerting import alert_ids, silences
+from monitor import incidents
+from monitor.alerting import acknowledging, alert_ids, silences
 from monitor.api.access import actor as token
 from monitor.api.idempotency import KEY, once
+from monitor.api.incidents import AckRequest
 from monitor.api.problems import Problem
 from monitor.clock import instant
 from monitor.running.scheduler import Scheduler
@@ -82,6 +84,33 @@ def router(scheduler: Scheduler) -> APIRouter:
         request = f"silence alert {identity} {body.model_dump_json()}"
         with parts.database.begin() as connection:
             return once(connection, idempotency_key, request, parts.clock.now(), act)
+
+    @routes.post("/{identity}/ack", summary="Take the open incident of this alert's policy for a while")
+    def ack(
+        identity: str,
+        body: AckRequest,
+        actor: str = Depends(token),
+        idempotency_key: str | None = Header(None, description=KEY),
+    ) -> JSONResponse:
+        """Wake nobody until it expires; 409 where the alert is over or has woken nobody."""
+
+        def act() -> tuple[int, dict[str, Any]]:
+            who, lasts = body.by or actor, body.seconds
+            try:
+                done = acknowledging.acknowledge(connection, parts.settings, parts.clock, identity, who, lasts)
+            except incidents.IncidentConflictError as error:
+                raise Problem(409, str(error)) from None
+            except incidents.IncidentError as error:
+                raise Problem(422, str(error)) from None
+            if done is None:
+                raise _unknown(identity)
+            return 200, done
+
+        request = f"acknowledge alert {identity} {body.model_dump_json()}"
+        with parts.database.begin() as connection:
+            answer = once(connection, idempotency_key, request, parts.clock.now(), act)
+        scheduler.loop.wake()
+        return answer
 
     return routes
 

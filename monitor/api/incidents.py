@@ -72,18 +72,17 @@ def router(scheduler: Scheduler) -> APIRouter:
     ) -> JSONResponse:
         def move() -> tuple[int, dict[str, Any]]:
             number = _number(identity)
+            if look(connection, number) is None:
+                raise Problem(404, f"there is no incident {identity!r}")
             try:
                 done = act(connection, number)
             except incidents.IncidentConflictError as error:
                 raise Problem(409, str(error)) from None
             except incidents.IncidentError as error:
                 raise Problem(422, str(error)) from None
-            found = look(connection, number)
-            if found is None:
-                raise Problem(404, f"there is no incident {identity!r}")
             if not done:
                 raise Problem(409, f"nothing of incident {identity} changed: it was done before, or is not there")
-            return 200, found
+            return 200, look(connection, number) or {}
 
         with parts.database.begin() as connection:
             request = f"{what} {identity} {body.model_dump_json()}"
@@ -183,8 +182,6 @@ def router(scheduler: Scheduler) -> APIRouter:
         """Mark it, and start the next one's clock."""
 
         def act(connection: Connection, identity: int) -> bool:
-            if look(connection, identity) is None:
-                return False
             who = body.by or actor
             return incidents.take_step(connection, parts.clock, identity, _number(step), who, skip=body.skip)
 
@@ -220,7 +217,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         """Answer every rota with its turns and the gaps of the coming 168 hours."""
         when = parts.clock.now() if at is None else _seconds(at)
         if not 0 <= when <= _LATEST:
-            raise Problem(422, "at: choose a time between 1970 and 2100")
+            raise Problem(404, "no rota reaches that time: choose one between 1970 and 2100")
         return oncall.shown(parts.settings, when)
 
     return routes

@@ -3,40 +3,60 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from monitor.checklists.span import Span
 from monitor.rollouts.comparison import Comparison, compare
+from monitor.rollouts.store import approved, of_policy
 from monitor.store.tables import routes
 from runbooks.checklist.stage_facts import Ends, Stage
 
 _NOTHING: Ends = (None, None, None)
 
 
-def gather(connection: Connection, span: Span) -> dict[str, Any]:
-    """Return ``stage`` where the route gives the judged version and another one a share, nothing else.
+@dataclass(frozen=True)
+class Beside:
+    """A comparison with the version that the route serves beside the judged one: which one, since when, and shares."""
 
-    The stage is the route's: from when the serving side had to show it (a share that is still spreading is not a broken
-    assignment) until where the log is sealed.
-    """
-    beside = other_of(connection, span)
-    if beside is None:
+    other: str
+    shares: dict[str, float]
+    begin: float
+    found: Comparison
+
+
+def gather(connection: Connection, span: Span) -> dict[str, Any]:
+    """Return ``stage`` where the route gives the judged version and another one a share, nothing else."""
+    seen = compared(connection, span)
+    if seen is None:
         return {}
-    other, shares, changed = beside
-    configured = span.settings.policy[span.policy]
-    begin = begin_of(span, changed)
-    found = compare(connection, span.settings, span.policy, span.version, other, begin, span.end, shares)
+    horizon = span.settings.policy[span.policy].reward_horizon
     return {
-        "stage": stage_of(found, other, span.end - begin, configured.reward_horizon),
-        "datasets": {"stage": span.cite_values("comparison of the stage", found.n_candidate, found.body)},
+        "stage": stage_of(seen.found, seen.other, span.end - seen.begin, horizon),
+        "datasets": {"stage": span.cite_values("comparison of the stage", seen.found.n_candidate, seen.found.body)},
     }
 
 
-def begin_of(span: Span, changed: float) -> float:
-    """Return from when the shares of a route that changed are those that the serving side had to show."""
-    return changed + span.settings.policy[span.policy].confirm.acknowledge_within
+def compared(connection: Connection, span: Span) -> Beside | None:
+    """Compare the judged version with the one beside it, until where the log is sealed; None where it is alone.
+
+    In a rollout the stage is the rollout's own, since its share was shown, by the rules that were approved: a page and
+    a judgement say the same. Else it is the route's, from when the serving side had to show it: a share that is still
+    spreading is not a broken assignment.
+    """
+    beside = other_of(connection, span)
+    if beside is None:
+        return None
+    other, shares, changed = beside
+    begin, settings = changed + span.settings.policy[span.policy].confirm.acknowledge_within, span.settings
+    row = of_policy(connection, span.policy)
+    if row is not None and {row.candidate, row.incumbent} == {span.version, other}:
+        settings = approved(settings, row)
+        begin = begin if row.begin is None else float(row.begin)
+    found = compare(connection, settings, span.policy, span.version, other, begin, span.end, shares)
+    return Beside(other, shares, begin, found)
 
 
 def other_of(connection: Connection, span: Span) -> tuple[str, dict[str, float], float] | None:

@@ -1,4 +1,4 @@
-"""Commands for alerts: which are open, one of them by its id, and a silence for exactly that one."""
+"""Commands for alerts: which are open, one of them by its id, taking its incident, a silence for exactly that one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.runtime import open_parts
 from monitor.settings import ConfigurationError
 from monitor.units import seconds
 
-alert_app = typer.Typer(no_args_is_help=True, help="Alerts by their ids: list, look, silence one.")
+alert_app = typer.Typer(no_args_is_help=True, help="Alerts by their ids: list, look, acknowledge, silence one.")
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, as `alert list` shows it.")]
 
@@ -79,6 +79,33 @@ def silence(
         emit(None, as_json, _none(identity))
         return NO
     emit({**made, "alert": identity}, as_json, f"Silence {made['id']}: {made['sentence']}")
+    return DONE
+
+
+@alert_app.command("ack")
+def ack(
+    identity: _Id,
+    by: Annotated[str, typer.Option(help="Who answers for it.")],
+    lasts: Annotated[str | None, typer.Option("--for", help='How long, such as "1h"; absent: 30 minutes.')] = None,
+    config: Config = CONFIG,
+    as_json: Json = False,
+) -> int:
+    """Take the open incident of this alert's policy. Exit status 1 if the alert is over or has woken nobody."""
+    from monitor import incidents
+    from monitor.alerting import acknowledging
+
+    parts = open_parts(config)
+    length = None if lasts is None else seconds(lasts)
+    try:
+        with parts.database.begin() as connection:
+            done = acknowledging.acknowledge(connection, parts.settings, parts.clock, identity, by, length)
+    except incidents.IncidentConflictError as error:
+        emit({"alert": identity, "acknowledged": False, "reason": str(error)}, as_json, f"Not acknowledged: {error}.")
+        return NO
+    if done is None:
+        emit(None, as_json, _none(identity))
+        return NO
+    emit(done, as_json, f"{by} has taken incident {done['incident']} of {done['policy']}.")
     return DONE
 
 

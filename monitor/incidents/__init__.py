@@ -2,7 +2,7 @@
 
 from monitor.incidents.acknowledging import acknowledge, unacknowledge
 from monitor.incidents.closing import close_quiet, mitigate, resolve
-from monitor.incidents.escalation import care, channels, due
+from monitor.incidents.escalation import care, due
 from monitor.incidents.noting import follow_up, follow_up_done, note
 from monitor.incidents.opening import acted, add_version, join, open_incident, page, page_action, page_person, rise
 from monitor.incidents.rows import Incident, IncidentConflictError, IncidentError, anything_open
@@ -17,7 +17,6 @@ __all__ = [
     "add_version",
     "anything_open",
     "care",
-    "channels",
     "close_quiet",
     "due",
     "follow_up",

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, or_, select
 from monitor.clock import Clock, stamp
 from monitor.incidents.firing import firing
 from monitor.incidents.opening import acted
-from monitor.incidents.rows import IncidentConflictError, move, of, person, possible, unfinished
+from monitor.incidents.rows import QUIET, IncidentConflictError, move, of, person, possible, unfinished
 from monitor.incidents.telling import tell
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, incidents
@@ -15,14 +15,12 @@ from runbooks.actions import UNFINISHED
 from runbooks.alerts import OPEN, AlertState
 from runbooks.incidents import IncidentEvent, IncidentState
 
-QUIET = 1800.0  # a firing within 30 minutes of the last confirmation, or of a person's word, is the same incident
-
 
 def close_quiet(connection: Connection, clock: Clock) -> list[int]:
     """Close incidents in which nothing is unfinished, no paging alert is open, and 30 minutes were quiet.
 
-    An incident never closes while an action of it is unconfirmed, blocked or limited, and neither while it waits for
-    a person because no alert shows when it is over.
+    An incident never closes while an action of it is unconfirmed, blocked or limited, while it waits for a person
+    because no alert shows when it is over, or before anybody was told of it.
     """
     c, before = incidents.c, clock.now() - QUIET
     unfinished_ones = select(actions.c.incident).where(actions.c.incident == c.id, actions.c.state.in_(UNFINISHED))
@@ -35,6 +33,7 @@ def close_quiet(connection: Connection, clock: Clock) -> list[int]:
         ~unfinished_ones.exists(),
         ~paging.where(or_(alerts.c.state.in_(OPEN), lately)).exists(),
         or_(c.asks.is_(None), ~c.asks),
+        or_(c.state != IncidentState.TRIGGERED, c.level > 0),
         func.coalesce(last.scalar_subquery(), c.opened) <= before,
         func.coalesce(c.mitigated, c.opened) <= before,
         func.coalesce(c.resolved, c.opened) <= before,

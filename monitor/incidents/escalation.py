@@ -18,6 +18,7 @@ from monitor.incidents.firing import firing
 from monitor.incidents.oncall import turn
 from monitor.incidents.opening import rise
 from monitor.incidents.rows import NOBODY, SET_BACK, answered, move, of, unfinished
+from monitor.notify.channels import channels_of
 from monitor.settings import Settings
 from monitor.store.tables import incidents
 from runbooks.incidents import ACTIVE, ANSWERED, IncidentEvent, IncidentState
@@ -33,13 +34,6 @@ class Rung:
 
     notify: tuple[str, ...]
     within: float
-
-
-def channels(settings: Settings, policy: str) -> list[str]:
-    """Return the names of the ``[notify.NAME]`` tables that serve a policy."""
-    configured: dict[str, Any] = getattr(settings, "notify", {})
-    serves = {name: getattr(one, "policies", ()) for name, one in configured.items()}
-    return sorted(name for name, policies in serves.items() if not policies or policy in policies)
 
 
 def rungs(settings: Settings, row: Row[Any]) -> list[Rung]:
@@ -65,7 +59,7 @@ def targets(settings: Settings, clock: Clock, policy: str, notify: Collection[st
             person = None if held is None else held.person
         if person in settings.person:
             found += settings.person[person].notify
-    return list(dict.fromkeys(found)) or channels(settings, policy)
+    return list(dict.fromkeys(found)) or list(channels_of(settings, policy))
 
 
 def due(connection: Connection, settings: Settings, clock: Clock) -> list[int]:
@@ -78,7 +72,7 @@ def care(connection: Connection, settings: Settings, clock: Clock, identity: int
     """Do everything that is due for an incident, inside the caller's write transaction; return what it was."""
     done: list[str] = []
     for _ in range(_AT_ONCE):
-        row = of(connection, identity)
+        row = of(connection, identity, held=True)
         what = None if row is None or row.closed is not None else _next(connection, settings, clock, row)
         if row is None or what is None:
             break
@@ -108,10 +102,10 @@ def _next(connection: Connection, settings: Settings, clock: Clock, row: Row[Any
     elif row.state in ANSWERED and not answered(row, real):
         return "expire"
     elif row.state == IncidentState.TRIGGERED and row.led_by is not None:
+        if over:
+            return "mitigate"  # also when its leader is over: nobody is woken for what was over before they were told
         leader = of(connection, row.led_by)
-        if leader is None or leader.state not in ACTIVE:
-            return "detach"
-        return "mitigate" if over else None
+        return "detach" if leader is None or leader.state not in ACTIVE else None
     elif row.state in ACTIVE and over and not untold:
         return "mitigate"
     elif row.state == IncidentState.TRIGGERED and late(settings, row, real):
@@ -141,8 +135,10 @@ def _do(connection: Connection, settings: Settings, clock: Clock, row: Row[Any],
         values |= {"level": 0, "real_next_escalation": real}
         move(connection, clock, row, IncidentEvent.REOPEN, "checkrein", "It fires again after it was resolved.", values)
     elif what == "detach":
-        here = update(incidents).where(incidents.c.id == row.id, incidents.c.led_by == row.led_by)
-        connection.execute(here.values(led_by=None, real_next_escalation=real))
+        # It speaks for the others from now on: that their leader is over is one message, not nineteen.
+        here = update(incidents).where(incidents.c.led_by == row.led_by, incidents.c.closed.is_(None))
+        connection.execute(here.where(incidents.c.id != row.id).values(led_by=row.id))
+        connection.execute(here.where(incidents.c.id == row.id).values(led_by=None, real_next_escalation=real))
     elif what == "step":
         step = steps.late(connection, clock, row.id)
         if step is not None:

@@ -75,8 +75,6 @@ def compare(
     begin: float,
     until: float,
     shares: Mapping[str, float],
-    *,
-    margin: float | None = None,
 ) -> Comparison:
     """Compare two versions over one stage, from the closed and mature buckets in which both acted.
 
@@ -87,15 +85,14 @@ def compare(
     Parameters
     ----------
     connection, settings, policy
-        A read transaction, the configuration, and whose versions.
+        A read transaction, the configuration, and whose versions; a rollout passes the rules that were approved
+        (`monitor.rollouts.store.approved`).
     candidate, incumbent
         The two versions.
     begin, until
         The stage in event time: from when the shares were served until when they were, or now.
     shares
         Planned share of traffic by version in this stage; other versions may have a part too.
-    margin
-        Loss that is accepted, in the reward's unit, such as the one that was approved; None: the configuration's.
 
     Raises
     ------
@@ -109,7 +106,7 @@ def compare(
     asked: dict[str, Any] = {
         "policy": policy, "candidate": candidate, "incumbent": incumbent, "begin": begin, "until": until,
         "shares": dict(shares), "alpha": configured.alpha, "method": METHOD,
-        "margin": configured.margin if margin is None else margin,
+        "margin": configured.margin,
         "plan": plan.digest, "baseline": baseline,
     }  # fmt: skip
     try:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, select
 
 from monitor.rollouts import evidence
+from monitor.rollouts.comparison import Comparison, compare
 from monitor.rollouts.hold import progress, sealed_of
-from monitor.rollouts.store import Plan, plan_of
+from monitor.rollouts.store import approved, plan_of
 from monitor.rollouts.triggers import seen
 from monitor.settings import Settings
 from monitor.store.tables import actions, incidents
 from runbooks.actions import UNFINISHED
 
 Verdict = Literal["pass", "inconclusive", "error", "fail"]
-COMPARISON = "monitor.rollouts.comparison"
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,13 @@ class Judgement:
 
 
 @dataclass
-class _Grounds:
-    failing: list[str]
-    broken: list[str]
-    doubts: list[str]
-    notes: list[str]
+class Grounds:
+    """What speaks for and against a stage, in sentences, by what it does to the verdict."""
+
+    failing: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def verdict(self) -> tuple[Verdict, tuple[str, ...]]:
         """Return the worst of what was found: a failure before a fault, a fault before a doubt."""
@@ -72,12 +73,12 @@ def judge(connection: Connection, settings: Settings, row: Row[Any], baked: floa
     share, until = plan.stages[row.stage], sealed_of(connection, row.policy)
     held = progress(connection, settings, row, baked)
     told = seen(connection, settings, row, live=share > 0)
-    grounds = _Grounds(list(told.failing), [], list(told.doubts), [])
+    grounds = Grounds(failing=list(told.failing), doubts=list(told.doubts))
     grounds.doubts += unsettled(connection, row.policy)
     if held.decisions < plan.min_decisions:
         few = f"{row.candidate} has {held.decisions:,} mature decisions in this stage, and {plan.min_decisions:,} are"
         grounds.doubts.append(f"{few} asked for.")
-    compared = _compared(connection, settings, row, plan, until, grounds) if 0 < share < 1 else None
+    compared = _compared(connection, settings, row, share, until, grounds) if 0 < share < 1 else None
     if share >= 1 and not told.well:
         grounds.doubts.append(f"No trigger has judged {row.candidate} and found it well.")
     if share >= 1:
@@ -103,22 +104,27 @@ def unsettled(connection: Connection, policy: str) -> list[str]:
 
 
 def _compared(
-    connection: Connection, settings: Settings, row: Row[Any], plan: Plan, until: float, grounds: _Grounds
+    connection: Connection, settings: Settings, row: Row[Any], share: float, until: float, grounds: Grounds
 ) -> dict[str, Any] | None:
-    """Compare with the incumbent that serves beside it, and note what that says."""
-    try:
-        compare = importlib.import_module(COMPARISON).compare
-    except ModuleNotFoundError:
-        grounds.broken.append("The candidate cannot be compared with the incumbent: the comparison is not installed.")
-        return None
-    share = plan.stages[row.stage]
+    """Compare with the incumbent that serves beside it, from when the share was shown until where the log is sealed.
+
+    What is not sealed is not asked for: a stage that runs would never be mature. By the rules that were approved.
+    """
     shares = {row.candidate: share, row.incumbent: 1.0 - share}
     versions = (row.candidate, row.incumbent)
     try:
-        found = compare(connection, settings, row.policy, *versions, row.begin, until, shares)
+        found = compare(connection, approved(settings, row), row.policy, *versions, row.begin, until, shares)
     except (ValueError, ArithmeticError) as error:
         grounds.broken.append(f"The comparison failed: {error}")
         return None
+    weigh(found, *versions, grounds)
+    shown = {name: getattr(found, name) for name in ("effect", "low", "high", "n_candidate", "n_incumbent", "ratio_p")}
+    told = {"matured": found.matured, "verdict": found.verdict, "reasons": list(found.reasons), "body": found.body}
+    return {**shown, **told}
+
+
+def weigh(found: Comparison, candidate: str, incumbent: str, grounds: Grounds) -> None:
+    """Note what a comparison says; one without numbers never speaks for the candidate, whatever it is called."""
     said = list(found.reasons)
     measured = (found.effect, found.low, found.high)
     whole = all(one is not None and math.isfinite(one) for one in measured)
@@ -127,16 +133,14 @@ def _compared(
     elif found.verdict in ("better", "no_worse"):
         grounds.broken.append("The comparison measured nothing: what was not measured does not pass.")
     elif found.verdict == "worse":
-        grounds.failing += said or [f"{row.candidate} is worse than {row.incumbent}."]
+        grounds.failing += said or [f"{candidate} is worse than {incumbent}."]
     elif found.verdict == "inconclusive":
         grounds.doubts += said or ["The comparison is inconclusive."]
     else:
         grounds.broken += said or ["The comparison failed."]
-    shown = {name: getattr(found, name) for name in ("effect", "low", "high", "n_candidate", "n_incumbent", "ratio_p")}
-    return {**shown, "matured": found.matured, "verdict": found.verdict, "reasons": said, "body": found.body}
 
 
-def _valued(connection: Connection, settings: Settings, row: Row[Any], grounds: _Grounds) -> dict[str, Any] | None:
+def _valued(connection: Connection, settings: Settings, row: Row[Any], grounds: Grounds) -> dict[str, Any] | None:
     """Look at the off-policy value of a version that is configured as a candidate; it holds, and never rolls back."""
     estimates = evidence.newest_estimate(connection, settings, row.policy, row.candidate)
     if estimates is None:

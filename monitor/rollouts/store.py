@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from monitor import events
 from monitor.clock import Clock
-from monitor.settings import Settings
+from monitor.settings import Comparing, Settings
 from monitor.store.tables import rollouts
 from runbooks.rollouts import OPEN, TERMINAL, RolloutEvent, step
 
@@ -68,9 +68,18 @@ def configured(settings: Settings, policy: str) -> Plan:
     """Return the plan that a rollout of a policy gets now."""
     rule = settings.policy[policy].rollout
     holds = tuple(rule.hold_of(stage) for stage in range(len(rule.stages)))
-    compared = getattr(settings.policy[policy], "comparison", None)
-    rules = {} if compared is None else compared.model_dump(mode="json")
+    rules = settings.policy[policy].comparison.model_dump(mode="json")
     return Plan(rule.stages, holds, rule.min_decisions, rule.needed, rules)
+
+
+def approved(settings: Settings, row: Row[Any]) -> Settings:
+    """Return the configuration with the rules of comparing that were approved: accepted loss, level, subject.
+
+    Whoever edits the file while a rollout is open does not move the bar that two people agreed to.
+    """
+    rules = Comparing.model_validate(plan_of(row).comparison)
+    own = settings.policy[row.policy].model_copy(update={"comparison": rules})
+    return settings.model_copy(update={"policy": {**settings.policy, row.policy: own}})
 
 
 def plan_of(row: Row[Any]) -> Plan:

@@ -32,11 +32,9 @@ from monitor.rollouts import progress as rolling
 from monitor.rollouts.hold import Watch
 from monitor.running import slots
 from monitor.running.beat import EachSlot, hasten
-from monitor.running.failures import FAILED, worked, works_again
+from monitor.running.guarded import Guarded
 from monitor.running.horizon import horizon, within_reach
 from monitor.running.jobs import HOURLY, UPKEEP
-from monitor.store.database import DatabaseUnavailableError, upsert
-from monitor.store.tables import heartbeats
 from monitor.tick import Parts, tick, tick_events
 from monitor.why import job as why
 
@@ -84,8 +82,7 @@ class Scheduler:
         self._threads: dict[str, threading.Thread] = {}
         self._beat: BackgroundScheduler | None = None
         self._pools: list[ThreadPoolExecutor] = []
-        self._said: dict[str, tuple[object, float]] = {}  # job -> its last failure in the process's log, and when
-        self._works: set[str] = set()  # since they failed; at the start nobody knows
+        self._guarded = Guarded(parts, self.stopping, SELF_TOLD)
 
     def start(self) -> None:
         """Start the beat, the event loop, the loops that send and the watchdog."""
@@ -144,7 +141,7 @@ class Scheduler:
         note = f"{done.pulled.accepted} rows, {done.windows} windows"
         if done.pulled.problems:
             note = "; ".join(done.pulled.problems)
-        self._beat_heart(f"judge:{policy}", note)
+        self._guarded.sign(f"judge:{policy}", note)
         if done.actions:
             self.loop.wake()
         if done.pulled.events:
@@ -165,7 +162,7 @@ class Scheduler:
             work()
             with self.parts.database.begin() as connection:
                 slots.finish(connection, self.parts.clock, held)
-        self._beat_heart(job, "done")
+        self._guarded.sign(job, "done")
 
     def _hour(self, policy: str) -> int:
         """Return the slot of a policy's hourly job; it begins anew when its route moved or the move was confirmed.
@@ -222,30 +219,6 @@ class Scheduler:
             with suppress(JobLookupError):  # of a policy that is not configured any more
                 beat.modify_job(job, next_run_time=datetime.now(UTC))
 
-    def _guarded(self, job: str, work: Callable[[], object]) -> None:
-        """Run one job; a fault is logged and shown, and the next beat tries again."""
-        if self.stopping.is_set():
-            return  # what still queues for a thread; the beat waits until its queues are empty
-        try:
-            work()
-            self._said.pop(job, None)
-            if job not in self._works and job.partition(":")[0] not in SELF_TOLD:
-                worked(self.parts.database, job)
-                self._works.add(job)
-        except DatabaseUnavailableError as error:
-            log.warning("%s: database unavailable, trying again: %s", job, error)
-        except slots.LostClaimError as error:
-            log.warning("%s: %s", job, error)
-        except Exception as error:  # a job that dies silently is what this product exists to prevent
-            kind = (type(error), getattr(error, "errno", None) or str(error))
-            said, at = self._said.get(job, (None, 0.0))
-            if said != kind or not 0 <= self.parts.clock.real() - at < HOUR:  # else the heartbeat below says it
-                log.exception("%s failed", job)
-                self._said[job] = kind, self.parts.clock.real()
-            self._works.discard(job)
-            with suppress(DatabaseUnavailableError):  # it is in the process's log then
-                self._beat_heart(f"{FAILED}{job}", f"{type(error).__name__}: {error}")
-
     def _events_forever(self) -> None:
         while not self.stopping.is_set():
             self.landed.wait(EVENT_PAUSE)
@@ -278,7 +251,7 @@ class Scheduler:
             elif self._beat is not None:
                 self._guarded("clock", functools.partial(self._hasten, self._beat))
             dead = ", ".join(name for name, lives in alive.items() if not lives)
-            self._guarded("watchdog", functools.partial(self._beat_heart, "watchdog", dead))
+            self._guarded("watchdog", functools.partial(self._guarded.sign, "watchdog", dead))
             if count % BREAK_GLASS_EVERY == 0:
                 self._guarded("break_glass", self._break_glass)
 
@@ -300,12 +273,6 @@ class Scheduler:
     def _keep(self, name: str, target: Callable[[], None]) -> None:
         self._threads[name] = threading.Thread(target=target, name=name, daemon=True)
         self._threads[name].start()
-
-    def _beat_heart(self, part: str, note: str) -> None:
-        row = {"part": part, "real_at": self.parts.clock.real(), "at": self.parts.clock.now(), "note": note}
-        with self.parts.database.begin() as connection:
-            upsert(connection, heartbeats, [row])
-            works_again(connection, part)
 
 
 def _thread_of(beat: BackgroundScheduler) -> threading.Thread | None:

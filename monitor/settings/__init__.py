@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from monitor.settings import called
+from monitor.settings.comparing import Comparing
 from monitor.settings.digest import Digest
 from monitor.settings.drill import Drill
 from monitor.settings.inhibit import Inhibit, check
@@ -25,6 +26,7 @@ from monitor.settings.rules import Hook, Trigger
 
 __all__ = [
     "Candidate",
+    "Comparing",
     "ConfigurationError",
     "Confirmation",
     "Constraint",

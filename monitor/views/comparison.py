@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from monitor.checklists import beside, gather
-from monitor.rollouts.comparison import compare
 from monitor.settings import Settings
 
 
@@ -21,11 +20,8 @@ def comparison(connection: Connection, settings: Settings, policy: str, version:
     version
         The candidate: one that the route gives a share.
     """
-    span = gather.span_of(connection, settings, policy, version)
-    found = beside.other_of(connection, span)
-    if found is None:
+    seen = beside.compared(connection, gather.span_of(connection, settings, policy, version))
+    if seen is None:
         return None
-    other, shares, changed = found
-    begin = beside.begin_of(span, changed)
-    seen = compare(connection, settings, policy, version, other, begin, span.end, shares)
-    return {**vars(seen), "reasons": list(seen.reasons), "candidate": version, "incumbent": other, "shares": shares}
+    told = {"candidate": version, "incumbent": seen.other, "shares": seen.shares}
+    return {**vars(seen.found), "reasons": list(seen.found.reasons), **told}
