@@ -43,6 +43,15 @@ class Bearer:
     person: str | None
     can: frozenset[str]
 
+    @property
+    def who(self) -> str:
+        """The person, or the token's name where it belongs to none: two tokens of one person are one voice.
+
+        >>> Bearer("laptop", "anna", frozenset()).who, Bearer("first", None, frozenset()).who
+        ('anna', 'first')
+        """
+        return self.person or self.name
+
     def may(self, scope: str) -> bool:
         """Whether the token is for this; who may act may acknowledge, and everybody may look.
 

@@ -28,8 +28,8 @@ from monitor.validate import Accepted
 HOUR = 3600.0
 QUIET: dict[str, Any] = {name: {"enabled": False} for name in settings.shipped_triggers()}
 POLICY: dict[str, Any] = {"incumbent": "v6", "serving": "v6", "fallbacks": ["v6", "rules"], "trigger": QUIET}
-RULE = {"stages": [0.5, 1.0], "hold": "1h", "min_decisions": 1}
-HOLD = HOUR
+RULE = {"stages": [0.5, 1.0], "hold": "15m", "min_decisions": 1}
+HOLD = 900.0
 
 
 def person(name: str | None, *scopes: str) -> Bearer:
@@ -134,10 +134,10 @@ class Desk:
             connection.execute(insert(summaries), [{**bucket, "late": False, "rows": rows, "body": b""}])
 
     def serves(self, seconds: float, share: float = 0.5, gain: Any = 0.0, **columns: Any) -> None:
-        """Land decisions from now on, one every 4 s, of v7 with this share and ``gain`` more reward than v6."""
-        rows, begin = int(seconds / 4), self.clock.now()
+        """Land decisions from now on, one a second, of v7 with this share and ``gain`` more reward than v6."""
+        rows, begin = int(seconds), self.clock.now()
         rng = np.random.default_rng([5, int(begin)])
-        new, at = rng.random(rows) < share, ((begin + 4.0 * np.arange(rows)) * 1e6).astype(np.int64)
+        new, at = rng.random(rows) < share, ((begin + np.arange(rows)) * 1e6).astype(np.int64)
         table = {
             "decision_id": [f"d{one}" for one in at.tolist()], "ts": pa.array(at).cast(TIMESTAMP),
             "policy": ["cooling"] * rows, "version": np.where(new, "v7", "v6").tolist(), "action": ["hold"] * rows,

@@ -24,7 +24,6 @@ from tests.paged import judged, pages, parts_of
 from tests.woken import channel
 
 DAY, HOUR = 86400.0, 3600.0
-URLS = ("env:URL",)
 EIGHT = 1_750_060_800.0  # 2025-06-16 08:00 UTC
 
 

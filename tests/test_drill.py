@@ -29,10 +29,8 @@ from tests.drilled import DAY, held, steps, world
 
 ROLLBACKS = (
     "reward_3sigma",
-    "reward_slow",
-    "violation_budget",
     "hard_constraint",
-    "state_drift",
+    *(pytest.param(name, marks=pytest.mark.full) for name in ("reward_slow", "violation_budget", "state_drift")),
 )  # and irreversible_action, below
 
 
@@ -128,6 +126,10 @@ def test_a_trigger_that_is_off_cannot_be_drilled(parts: Parts) -> None:
     found = drill(off, "p", "reward_3sigma", by="ada")
     assert found["state"] == "insufficient"
     assert "is switched off for p" in found["sentence"]
+    found = drill(changed(parts, "reward_3sigma", dry_run=True), "p", "reward_3sigma", by="ada")
+    assert (found["state"], "is a dry run: it would do nothing" in found["sentence"]) == ("insufficient", True)
+    with pytest.raises(ConfigurationError, match="no detector 'sigma'"):
+        drill(changed(parts, "reward_3sigma", detector="sigma"), "p", "reward_3sigma", by="ada")
 
 
 def test_a_receiver_that_answers_200_and_does_nothing_is_unconfirmed(parts: Parts) -> None:

@@ -201,6 +201,7 @@ def test_a_late_duplicate_never_patches_a_rollout(argo: Recipe, cluster: Path) -
     assert {line.split()[0] for line in (cluster / "calls.txt").read_text().splitlines()} == {"get"}
 
 
+@pytest.mark.full
 def test_a_patch_of_what_changed_meanwhile_is_refused_and_comes_again(argo: Recipe, cluster: Path) -> None:
     """Between reading and writing somebody else writes: the first read is answered with an older object."""
     kubectl = cluster.parent / "bin" / "kubectl"
@@ -217,6 +218,7 @@ def test_a_patch_of_what_changed_meanwhile_is_refused_and_comes_again(argo: Reci
     assert argo.row(row.id).acknowledged is not None
 
 
+@pytest.mark.full
 def test_a_rollout_that_does_not_become_healthy_is_not_acknowledged(
     argo: Recipe, cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

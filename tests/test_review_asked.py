@@ -88,6 +88,17 @@ def test_a_review_that_does_not_exist_is_404(api: Api, identity: str) -> None:
     assert "no review" in problem(api.post(f"/reviews/{identity}/verdict", {"verdict": "neutral"}), 404)
 
 
+def test_two_tokens_of_one_person_are_one_reviewer(api: Api, clock: ManualClock) -> None:
+    assert api.lines([decision("d1"), shadow("s1")]).json()["accepted"] == 2
+    (row,) = api.get("/reviews?policy=cooling").json()
+    for name in ("anna-laptop", "anna-phone"):
+        with api.parts.database.begin() as connection:
+            token = tokens.create(connection, clock, name, "Anna", ["act"], 3600.0, "test")
+        told = {"authorization": f"Bearer {token}"}
+        answer = api.post(f"/reviews/{row['id']}/verdict", {"verdict": "neutral"}, headers=told)
+        assert (answer.status_code, answer.json()["state"], answer.json()["judged_by"]) == (200, "open", 1)
+
+
 def test_what_cannot_be_said_is_refused(api: Api) -> None:
     api.lines([shadow("s1")])
     path = f"/reviews/{api.rows(reviews)[0].id}/verdict"

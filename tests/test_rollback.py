@@ -13,6 +13,7 @@ from monitor.acting import rollback, route
 from monitor.acting.rollback import Outcome
 from monitor.clock import ManualClock
 from monitor.incidents import close_quiet
+from monitor.incidents.rows import spent
 from monitor.store.database import Database
 from monitor.store.tables import actions, alerts, events, incidents, policies, routes
 
@@ -251,6 +252,9 @@ def test_an_incident_closes_after_thirty_quiet_minutes_and_not_before(desk: Desk
     desk.clock.advance(1)
     assert len(close()) == 1
     assert desk.kinds()[-1] == "incident.closed"
+    with desk.database.read() as connection:
+        later = ManualClock(desk.clock.now() + 1800.0)
+        assert [spent(connection, clock, "cooling") for clock in (desk.clock, later)] == [("v7",), ()]
     assert desk.ask("v6").to_version == "rules"
     (row,) = desk.rows(incidents)
     assert (row.state, row.closed, row.reopened) == ("triggered", None, 1), "30 minutes later it is the same trouble"

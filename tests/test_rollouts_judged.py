@@ -20,7 +20,7 @@ from monitor.rollouts.judge import Grounds, weigh
 from monitor.running.scheduler import Scheduler
 from monitor.store.database import Database
 from monitor.store.tables import alerts, events, incidents
-from tests.rollout_desk import BEN, CLEO, HOUR, POLICY, RULE, Desk
+from tests.rollout_desk import BEN, CLEO, HOLD, HOUR, POLICY, RULE, Desk
 
 REWARD = {"reward_3sigma": {"enabled": True}}
 RULES: dict[str, Any] = {"comparison": {"margin": "5%"}}
@@ -37,7 +37,7 @@ def desk(database: Database, clock: ManualClock, tmp_path: Path) -> Desk:
     return held(Desk(database, clock, tmp_path, **RULES))
 
 
-def held(desk: Desk, seconds: float = 3 * HOUR, share: float = 0.5, gain: Any = 0.0, **columns: Any) -> Desk:
+def held(desk: Desk, seconds: float = 3 * HOLD, share: float = 0.5, gain: Any = 0.0, **columns: Any) -> Desk:
     """Come to the hold of the stage at 50% with so many seconds of decisions landed; looks seal them as time passes."""
     desk.approved()
     desk.look()
@@ -56,8 +56,8 @@ def alert(desk: Desk, **changes: Any) -> None:
 
 
 def test_a_stage_that_is_no_worse_passes_and_waits_for_people(desk: Desk) -> None:
-    assert desk.pass_time(HOUR + 120) == "passed"
-    assert desk.pass_time(HOUR) == "passed"
+    assert desk.pass_time(HOLD + 120) == "passed"
+    assert desk.pass_time(1200) == "passed"
     assert desk.route()[1] == {"v6": 0.5, "v7": 0.5}
     digest = desk.row().judgement_sha256
     desk.agree(BEN, digest)
@@ -98,18 +98,18 @@ def test_a_comparison_without_numbers_speaks_for_nobody(said: dict[str, Any], ve
 def test_what_was_not_measured_is_held(
     database: Database, clock: ManualClock, tmp_path: Path, share: float, reward: float | None, phase: str, why: str
 ) -> None:
-    rows = int(3 * HOUR / 4)
+    rows = int(3 * HOLD)
     desk = held(Desk(database, clock, tmp_path, **RULES), share=share, reward=pa.array([reward] * rows, pa.float64()))
-    assert desk.pass_time(HOUR + 120) == phase
+    assert desk.pass_time(HOLD + 120) == phase
     assert why in desk.row().note
     assert desk.refusal(BEN)[0] == "conflict"
 
 
 def test_what_cannot_be_told_is_held(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     desk = held(Desk(database, clock, tmp_path, comparison={"margin": "0"}))
-    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert desk.pass_time(HOLD + 120) == "inconclusive"
     assert "cannot be told yet" in desk.row().note
-    assert desk.pass_time(HOUR) == "inconclusive"
+    assert desk.pass_time(1200) == "inconclusive"
     assert desk.refusal(BEN)[0] == "conflict"
 
 
@@ -119,13 +119,13 @@ def test_the_approved_margin_counts_and_not_what_the_file_says_later(
     strict = held(Desk(database, clock, tmp_path, comparison={"margin": "0"}))
     loose = Desk.configured(tmp_path, comparison={"margin": "90%"})
     strict.parts = replace(strict.parts, settings=loose)
-    assert strict.pass_time(HOUR + 120) == "inconclusive"
+    assert strict.pass_time(HOLD + 120) == "inconclusive"
     body = json.loads(strict.row().judgement)["comparison"]["body"]
     assert (body["margin"], body["margin_used"]) == ("0", 0.0)
 
 
 def test_a_stage_is_compared_since_its_share_was_shown_until_the_log_is_sealed(desk: Desk) -> None:
-    assert desk.pass_time(HOUR + 120) == "passed"
+    assert desk.pass_time(HOLD + 120) == "passed"
     row = desk.row()
     judged = json.loads(row.judgement)
     assert (judged["begin"], judged["comparison"]["body"]["begin"]) == (row.begin, row.begin)
@@ -135,27 +135,27 @@ def test_a_stage_is_compared_since_its_share_was_shown_until_the_log_is_sealed(d
 
 def test_too_few_decisions_are_held(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     desk = held(Desk(database, clock, tmp_path, {**RULE, "min_decisions": 1000}, **RULES))
-    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert desk.pass_time(HOLD + 120) == "inconclusive"
     assert "mature decisions" in desk.row().note
 
 
 def test_worse_goes_back_by_itself_during_the_hold(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     desk = held(Desk(database, clock, tmp_path, **RULES), gain=-3.0)
-    assert desk.pass_time(HOUR - 600) == "rolled_back"
+    assert desk.pass_time(HOLD - 120) == "rolled_back"
     assert desk.route() == ("v6", {"v6": 1.0}, 3)
     assert "v7 earns less than v6" in desk.row().note
 
 
 def test_what_passed_and_becomes_worse_goes_back(database: Database, clock: ManualClock, tmp_path: Path) -> None:
-    desk = held(Desk(database, clock, tmp_path, **RULES), HOUR + 600)
-    assert desk.pass_time(HOUR + 120) == "passed"
+    desk = held(Desk(database, clock, tmp_path, **RULES), HOLD + 600)
+    assert desk.pass_time(HOLD + 120) == "passed"
     desk.clock.advance(600)
-    desk.serves(3 * HOUR, gain=-5.0)
-    assert desk.pass_time(3 * HOUR) == "rolled_back"
+    desk.serves(3 * HOLD, gain=-5.0)
+    assert desk.pass_time(3 * HOLD) == "rolled_back"
 
 
 def test_what_passed_and_cannot_be_told_any_more_does_not_wait_for_people(desk: Desk) -> None:
-    assert desk.pass_time(HOUR + 120) == "passed"
+    assert desk.pass_time(HOLD + 120) == "passed"
     other = desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "Something else."))
     assert desk.pass_time(900) == "inconclusive"
     desk.ask(
@@ -184,17 +184,20 @@ def test_a_trigger_that_fires_or_cannot_see_the_candidate_holds(
 ) -> None:
     desk = held(Desk(database, clock, tmp_path, trigger={**POLICY["trigger"], **REWARD}, **RULES))
     alert(desk, **changes)
-    assert desk.pass_time(HOUR + 120) == phase
+    assert desk.pass_time(HOLD + 120) == phase
 
 
 def test_an_open_incident_holds(desk: Desk) -> None:
     desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "Something else."))
-    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert desk.pass_time(HOLD + 120) == "inconclusive"
     assert "Incident 1 is open." in desk.row().note
 
 
-def test_after_an_outage_it_is_judged_anew_and_advances_by_at_most_one_stage(desk: Desk, clock: ManualClock) -> None:
-    desk.pass_time(HOUR + 120)
+def test_after_an_outage_it_is_judged_anew_and_advances_by_at_most_one_stage(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = held(Desk(database, clock, tmp_path, **RULES), 3 * HOUR)  # whole hours: a month is read by them
+    desk.pass_time(HOLD + 120)
     old = desk.row().judgement_sha256
     desk.agree(BEN)
     clock.advance(30 * 24 * HOUR)
@@ -207,7 +210,7 @@ def test_after_an_outage_it_is_judged_anew_and_advances_by_at_most_one_stage(des
 
 
 def test_a_process_that_was_started_again_judges_before_anybody_advances(desk: Desk) -> None:
-    desk.pass_time(HOUR + 120)
+    desk.pass_time(HOLD + 120)
     desk.clock.advance(60)
     desk.sealed(desk.clock.now())
     old = desk.row().judgement_sha256
@@ -238,9 +241,10 @@ def test_what_another_process_moved_meanwhile_is_not_moved_again(desk: Desk) -> 
     assert desk.phase == "paused"
 
 
-def test_a_stage_that_is_held_for_a_day_is_paged_once(desk: Desk) -> None:
+def test_a_stage_that_is_held_for_a_day_is_paged_once(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    desk = held(Desk(database, clock, tmp_path, **RULES), 3 * HOUR)
     first = desk.ask(lambda connection: open_incident(connection, desk.clock, "cooling", "Something else."))
-    assert desk.pass_time(HOUR + 120) == "inconclusive"
+    assert desk.pass_time(HOLD + 120) == "inconclusive"
     for number in range(60):
         desk.clock.advance(HOUR)
         desk.sealed(desk.clock.now())
@@ -254,16 +258,16 @@ def test_a_stage_that_is_held_for_a_day_is_paged_once(desk: Desk) -> None:
 
 
 def test_at_100_percent_nothing_passes_that_no_trigger_found_well(desk: Desk) -> None:
-    desk.pass_time(HOUR + 120)
+    desk.pass_time(HOLD + 120)
     desk.agree(BEN)
     desk.agree(CLEO)
     desk.look()
     desk.confirmed()
     desk.pass_time(120)
-    desk.clock.advance(2 * HOUR)
-    desk.serves(2 * HOUR, share=1.0)
+    desk.clock.advance(3 * HOLD)
+    desk.serves(2 * HOLD, share=1.0)
     desk.look()
-    assert desk.pass_time(HOUR + 240) == "inconclusive"
+    assert desk.pass_time(HOLD + 240) == "inconclusive"
     assert "found it well" in desk.row().note
     assert desk.route() == ("v6", {"v7": 1.0}, 3)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, or_, select
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
 
 from monitor.clock import Clock, stamp
 from monitor.incidents.firing import firing
@@ -65,19 +67,9 @@ def resolve(connection: Connection, settings: Settings, clock: Clock, incident: 
     if row is None:
         return False
     possible(row, IncidentEvent.RESOLVE)
-    left = unfinished(connection, incident)
-    if left:
-        states = ", ".join(dict.fromkeys(left))
-        raise IncidentConflictError(
-            f"incident {incident} cannot be resolved: {len(left)} of its rollbacks are not confirmed ({states});"
-            f" see `checkrein status {row.policy}`, then replay or cancel them"
-        )
-    still = firing(connection, settings, clock, row.policy)
-    if still:
-        names = ", ".join(dict.fromkeys(alert.trigger for alert in still))
-        raise IncidentConflictError(
-            f"incident {incident} cannot be resolved: {names} fires; silence what is known, or wait"
-        )
+    hindered = in_the_way(connection, settings, clock, row)
+    if hindered:
+        raise IncidentConflictError(hindered)
     values = {"resolved": clock.now(), "resolved_by": who, "real_next_escalation": None, "led_by": None}
     values |= {"asks": False}
     text = f"{who} has resolved incident {incident} at {stamp(clock.now())}."
@@ -103,3 +95,19 @@ def mitigate(connection: Connection, clock: Clock, incident: int, by: str) -> bo
     possible(row, IncidentEvent.START_MITIGATION)
     acted(connection, clock, incident, who, anew=True)
     return True
+
+
+def in_the_way(connection: Connection, settings: Settings, clock: Clock, row: Row[Any]) -> str:
+    """Return why an incident cannot be resolved now, "" where nothing is in the way; pages say it beforehand."""
+    left = unfinished(connection, row.id)
+    if left:
+        states = ", ".join(dict.fromkeys(left))
+        return (
+            f"incident {row.id} cannot be resolved: {len(left)} of its rollbacks are not confirmed ({states});"
+            f" see `checkrein status {row.policy}`, then replay or cancel them"
+        )
+    still = firing(connection, settings, clock, row.policy)
+    if still:
+        names = ", ".join(dict.fromkeys(alert.trigger for alert in still))
+        return f"incident {row.id} cannot be resolved: {names} fires; silence what is known, or wait"
+    return ""

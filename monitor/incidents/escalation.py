@@ -17,7 +17,7 @@ from monitor.incidents import steps, telling
 from monitor.incidents.firing import firing
 from monitor.incidents.oncall import turn
 from monitor.incidents.opening import rise
-from monitor.incidents.rows import NOBODY, SET_BACK, answered, move, of, unfinished
+from monitor.incidents.rows import NOBODY, SET_BACK, IncidentConflictError, answered, move, of, person, unfinished
 from monitor.notify.channels import channels_of
 from monitor.settings import Settings
 from monitor.store.tables import incidents
@@ -79,6 +79,33 @@ def care(connection: Connection, settings: Settings, clock: Clock, identity: int
         done.append(what)
         _do(connection, settings, clock, row, what)
     return done
+
+
+def escalate(connection: Connection, settings: Settings, clock: Clock, identity: int, by: str) -> bool:
+    """Wake the next level now, because a person says so; False if there is no such incident.
+
+    One that somebody has taken is given back by that: whoever is woken is to take it.
+
+    Raises
+    ------
+    IncidentError
+        If the name is empty, or the incident is not one that wakes people.
+    """
+    who, row = person(by), of(connection, identity)
+    if row is None:
+        return False
+    if row.state not in ACTIVE:
+        raise IncidentConflictError(f"incident {identity} is {row.state}: it wakes nobody, so there is no next level")
+    if row.state == IncidentState.TRIGGERED and row.led_by is not None:
+        raise IncidentConflictError(f"incident {identity} waits with incident {row.led_by}: escalate that one")
+    if row.state in ANSWERED:
+        values = {**NOBODY, "real_next_escalation": clock.real()}
+        text = f"{who} gives incident {identity} to the next level."
+        move(connection, clock, row, IncidentEvent.UNACKNOWLEDGE, who, text, values)
+        row = of(connection, identity) or row
+    if not _escalate(connection, settings, clock, row, who):
+        raise IncidentConflictError(f"incident {identity} moved at the same moment: look again")
+    return True
 
 
 def late(settings: Settings, row: Row[Any], real: float) -> bool:
@@ -149,20 +176,22 @@ def _do(connection: Connection, settings: Settings, clock: Clock, row: Row[Any],
         telling.tell(connection, clock, row, "update", channels=known)
 
 
-def _escalate(connection: Connection, settings: Settings, clock: Clock, row: Row[Any]) -> None:
+def _escalate(connection: Connection, settings: Settings, clock: Clock, row: Row[Any], by: str = "") -> bool:
+    """Wake the next level, by the clock or ``by`` somebody; False if the incident moved meanwhile."""
     levels, real = rungs(settings, row), clock.real()
     level = min(row.level + 1, len(levels))
     rung = levels[level - 1]
     reached = targets(settings, clock, row.policy, rung.notify)
     who = ", ".join(reached) or "nobody, because no [notify.NAME] serves the policy"
-    if row.level:
-        text = f"Nobody has acknowledged in time: level {level} of {len(levels)}, to {who}."
-    else:
-        text = f"Level {level} of {len(levels)}, to {who}."
+    why = f"{by} asks for help" if by else "Nobody has acknowledged in time" if row.level else ""
+    named = f"level {level} of {len(levels)}"
+    text = f"{why}: {named}, to {who}." if why else f"Level {level} of {len(levels)}, to {who}."
     values = {"level": level, "real_next_escalation": real + rung.within, "real_told": real}
-    if move(connection, clock, row, IncidentEvent.ESCALATE, "checkrein", text, values):
-        said = f"Nobody has acknowledged in time: level {level} of {len(levels)}." if row.level else ""
-        telling.tell(connection, clock, row, "page", said, channels=reached, level=level, levels=len(levels))
+    if not move(connection, clock, row, IncidentEvent.ESCALATE, by or "checkrein", text, values):
+        return False
+    said = f"{why}: {named}." if why else ""
+    telling.tell(connection, clock, row, "page", said, channels=reached, level=level, levels=len(levels))
+    return True
 
 
 def _back(connection: Connection, settings: Settings, clock: Clock, row: Row[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,12 @@ def lately_over(connection: Connection, clock: Clock, policy: str) -> Row[Any] |
     newest = select(incidents).where(c.policy == policy).order_by(c.id.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
     return row if row is not None and row.resolved is not None and row.resolved > clock.now() - QUIET else None
+
+
+def spent(connection: Connection, clock: Clock, policy: str) -> tuple[str, ...]:
+    """Return the versions that a rollback would not go to now: rolled back in the incident that it would belong to."""
+    row = current(connection, policy) or lately_over(connection, clock, policy)
+    return () if row is None else tuple(json.loads(row.rolled_back))
 
 
 def unanswered_since(connection: Connection, row: Row[Any]) -> float:

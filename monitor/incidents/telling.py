@@ -86,7 +86,7 @@ def tell(
         dedup=f"incident-{row.id}",
         incident=row.id,
         level=shown_level,
-        link=f"/policy/{row.policy}",
+        link=f"/incident/{row.id}",
         details={"state": row.state, "opened": row.opened, "reopened": row.reopened, "levels": levels},
     )
     named = told(connection, row.id) if channels is None else list(dict.fromkeys(channels))
