@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -29,12 +30,26 @@ def shape_of(name: str, shape: str | None = None) -> html.Span:
     return html.Span(shape or STATES[name][0], className=f"shape shape-{name}", **{"aria-hidden": "true"})
 
 
-def moment(at: float | None, now: float, *, absent: str = "never") -> html.Time | html.Span:
-    """Return a time: relative in the text, absolute in the tooltip; the browser keeps the text fresh."""
+def moment(at: float | None, now: float, *, absent: str = "never", real: bool = False) -> html.Time | html.Span:
+    """Return a time: relative in the text, absolute in the tooltip; the browser keeps the text fresh.
+
+    With ``real`` both are of the machine's clock, on which people are woken, and not of the log's.
+    """
     if at is None:
         return html.Span(absent, className="muted")
     shown = stamp(at)
-    return html.Time(ago(now - at), dateTime=shown, title=absolute(shown), **{"data-at": f"{at:.1f}"})
+    return html.Time(
+        ago(now - at), dateTime=shown, title=absolute(shown), **{"data-real" if real else "data-at": f"{at:.1f}"}
+    )
+
+
+def seconds(shown: str) -> float:
+    """Return an RFC 3339 time as seconds since 1970.
+
+    >>> seconds("1970-01-02T00:00:00Z")
+    86400.0
+    """
+    return datetime.fromisoformat(shown).timestamp()
 
 
 def link(policy: str, *, span: str | None = None, metric: str | None = None, key: str | None = None) -> str:
@@ -50,6 +65,11 @@ def link(policy: str, *, span: str | None = None, metric: str | None = None, key
     chosen |= {"metric": metric, "key": key}
     query = urlencode({name: value for name, value in chosen.items() if value})
     return f"/policy/{quote(policy, safe='')}" + (f"?{query}" if query else "")
+
+
+def triggers_link(policy: str) -> dcc.Link:
+    """Return the link to the page of a policy's triggers."""
+    return dcc.Link("Triggers", href=f"/triggers/{quote(policy, safe='')}", className="tab")
 
 
 def unread() -> html.P:
@@ -74,9 +94,36 @@ def panel(title: str, body: Any, *, name: str, note: Any = None, wide: bool = Fa
     )
 
 
+def labelled_row(name: Any, cells: Sequence[tuple[str, Any]], word: str | None = None) -> html.Tr:
+    """Return a row of a table that becomes a card on a telephone, where each cell says what it is.
+
+    Parameters
+    ----------
+    name
+        What the row is of.
+    cells
+        Label and value of each.
+    word
+        What the filter finds; default: the name.
+    """
+    tds = [
+        html.Td(html.Div(value) if isinstance(value, list) else value, **{"data-label": label})
+        for label, value in cells
+    ]
+    return html.Tr([html.Th(name, scope="row"), *tds], **{"data-row": name if word is None else word})
+
+
+def table_of(head: Sequence[str], rows: Sequence[html.Tr]) -> html.Table:
+    """Return such a table."""
+    names = html.Thead(html.Tr([html.Th(name, scope="col") for name in head]))
+    return html.Table([names, html.Tbody(list(rows))], className="policies desk-table")
+
+
 def graph(name: str, height: int) -> dcc.Graph:
-    """Return an empty chart of a known height."""
+    """Return an empty chart of a known height, which says that it was not read yet."""
     blank = {"layout": {"height": height, "xaxis": {"visible": False}, "yaxis": {"visible": False}}}
+    waits = {"text": "○ Nothing read yet.", "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    blank["layout"]["annotations"] = [waits]
     blank["layout"] |= {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
     return dcc.Graph(id=name, config=GRAPH, figure=blank, className="chart", style={"minHeight": height})
 
@@ -92,7 +139,7 @@ def legend(entries: Sequence[Key]) -> list[html.Span]:
 
 
 def steps(action: dict[str, Any], now: float) -> html.Ol:
-    """Return the four steps of a rollback; the one under way says so, the one that failed says why."""
+    """Return the four steps of an action; the one under way says so, the one that failed says why."""
     words = {"done": "done", "now": "under way", "failed": "failed", "todo": "to come"}
     items = []
     for step in action["steps"]:
@@ -109,7 +156,7 @@ def steps(action: dict[str, Any], now: float) -> html.Ol:
                 className=f"is-{step['state']}",
             )
         )
-    return html.Ol(items, className="steps", **{"aria-label": "Steps of the rollback"})
+    return html.Ol(items, className="steps", **{"aria-label": f"Steps of the {action['kind']}"})
 
 
 def _when(step: dict[str, Any], began: float, now: float) -> Any:

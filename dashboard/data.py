@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from monitor import status, tokens, views
+from dashboard.asked import Missing, Refused, bearer
+from dashboard.duty import Duty
+from monitor import status, views
 from monitor.acting import by_hand, route
 from monitor.clock import stamp
 from monitor.drift_report import kept as reports
@@ -30,18 +32,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
-    """The server will not do it; ``field`` is the field of the form that the sentence belongs to."""
-
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.field, self.sentence = field, sentence
-
-
-class Missing(Exception):  # noqa: N818 - an answer, not a fault
-    """There is no such thing; the message says why."""
-
-
 @dataclass
 class Data:
     """What the pages may ask, and the one thing that they may do.
@@ -60,6 +50,10 @@ class Data:
     _rows: dict[str, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        """Give whoever is on call their part of it."""
+        self.duty = Duty(self.parts, self.wake)
+
     def policies(self) -> list[str]:
         """Return the names of the configured policies."""
         return list(self.parts.settings.policy)
@@ -70,7 +64,8 @@ class Data:
 
     def clock(self) -> dict[str, float]:
         """Return what the browser needs to show the injected time between two answers."""
-        return {"now": self.parts.clock.now(), "speed": self.parts.clock.speed}
+        clock = self.parts.clock
+        return {"now": clock.now(), "speed": clock.speed, "real": clock.real()}
 
     def live(self, span: str) -> bool:
         """Return whether every landing changes what a span shows."""
@@ -94,7 +89,8 @@ class Data:
                 rows.append({**self._rows[name][1], "last_ts": newest.get(name)})
             late = status.stale_jobs(connection, parts.settings, parts.clock)
         rows.sort(key=lambda row: (-RANK[row["state"]], row["policy"]))
-        return {"counts": views.counts(rows), "stale": late, "policies": rows, "tokens": found}
+        wrong = self.duty.wrong(found.judged)
+        return {"counts": views.counts(rows), "stale": late, "policies": rows, "tokens": found, "wrong": wrong}
 
     def alerts(self, policy: str | None = None, span: str = "24h") -> dict[str, list[dict[str, Any]]]:
         """Return findings: open, what cannot be judged, and what is over."""
@@ -191,9 +187,7 @@ class Data:
         """
         if policy not in self.parts.settings.policy:
             raise Refused("policy", f"There is no policy {policy}.")
-        actor = tokens.name_of(self.parts.database, token.strip()) if token.strip() else None
-        if actor is None:
-            raise Refused("token", "This token is not known, or was revoked.")
+        actor = bearer(self.parts, token, "act").name
         if typed.strip() != policy:
             raise Refused("typed", f"Type {policy}, exactly.")
         if len(reason.strip()) < 3:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dash import dcc, html
 
 from dashboard.components import link, moment, shape_of, state
+from dashboard.dialog import ask
+from dashboard.troubles import instant
 from dashboard.why import why
 from dashboard.words import ACTIONS, STATES, length, plural
 
 Finding = dict[str, Any]
+_OVER = {"silence": "silenced", "inhibited": "inhibited", "dry_run": "dry run", "flapping": "flapping"}
+_OVER |= {"maintenance": "maintenance"}
 
 
-def finding(item: Finding, now: float, *, over: bool = False, named: bool = True, did: bool = True) -> html.Li:
+def finding(
+    item: Finding, now: float, *, over: bool = False, named: bool = True, did: bool = True, acts: bool = False
+) -> html.Li:
     """Return one alert: state, sentence, since when, what the system did and whether that is confirmed.
 
     Parameters
@@ -26,6 +32,8 @@ def finding(item: Finding, now: float, *, over: bool = False, named: bool = True
         Whether it is over.
     named, did
         Whether it says its policy, and what was done; in a group both are said once.
+    acts
+        Whether it can be silenced here.
     """
     shown = item["shown"]
     word = f"{STATES[shown][1]}, over" if over else _word(item)
@@ -54,8 +62,10 @@ def finding(item: Finding, now: float, *, over: bool = False, named: bool = True
                 className="tags",
             ),
             html.P(_did(done), className="did") if did and done["text"] else None,
-            *(html.P(f"◇ {one['text']}", className="did overlay") for one in item["overlays"]),
+            *(html.P(_overlay(one, now), className="did overlay") for one in item["overlays"]),
+            _blind(item),
             why(item.get("why")),
+            _mute(item) if acts and not over else None,
         ],
         className=f"finding is-{shown}{' is-over' if over else ''}",
         **{"data-row": item["policy"] + " " + item["trigger"] + " " + more},
@@ -74,11 +84,21 @@ def findings(items: Sequence[Finding], now: float, *, empty: Any, over: bool = F
     if not items:
         return html.P(empty, className="empty")
     told = [item for item in items if not over or item["shown"] != "pending"]
-    parts = [*_told_once(told, now, over), html.Ul(_listed(told, now, over), className="findings")]
+    listed = _listed(_one_answer(told, keep=True), now, over)
+    parts = [*_told_once(told, now, over), html.Ul(listed, className="findings")]
     return html.Div([*parts, _quiet([item for item in items if item not in told], now, over)])
 
 
-def grouped(items: Sequence[Finding], now: float, *, empty: Any, over: bool = False, most: int = 0) -> Any:
+def grouped(
+    items: Sequence[Finding],
+    now: float,
+    *,
+    empty: Any,
+    over: bool = False,
+    most: int = 0,
+    acts: bool = False,
+    troubles: Mapping[str, Any] | None = None,
+) -> Any:
     """Return findings by policy, the policy with the worst first; or what was evaluated where there is none.
 
     Parameters
@@ -88,18 +108,25 @@ def grouped(items: Sequence[Finding], now: float, *, empty: Any, over: bool = Fa
     now, empty, over
         As for ``findings``.
     most
-        Findings shown of each policy before the rest is named by its number; 0: all.
+        Findings shown of each policy before the rest is named by its number, and why they fired said once; 0: all.
+    acts
+        Whether they can be silenced here.
+    troubles
+        The line of a policy's open incident.
     """
     if not items:
         return html.P(empty, className="empty")
     policies = list(dict.fromkeys(item["policy"] for item in items))
+    of = {name: [item for item in items if item["policy"] == name] for name in policies}
+    lines = troubles or {}
     return html.Div(
-        [_group(name, [item for item in items if item["policy"] == name], now, over, most) for name in policies],
-        className="groups",
+        [_group(name, mine, now, over, most, acts, lines.get(name)) for name, mine in of.items()], className="groups"
     )
 
 
-def _group(policy: str, items: Sequence[Finding], now: float, over: bool, most: int) -> html.Section:
+def _group(
+    policy: str, items: Sequence[Finding], now: float, over: bool, most: int, acts: bool, trouble: Any
+) -> html.Section:
     told = [item for item in items if not over or item["shown"] != "pending"]
     counts = Counter(item["shown"] for item in told)
     tally = [
@@ -107,18 +134,30 @@ def _group(policy: str, items: Sequence[Finding], now: float, over: bool, most: 
         for shown, count in counts.items()
     ]
     first = told[:most] if most else told
+    first = _one_answer(first, keep=not most)
     rest = len(told) - len(first)
     more = html.P(dcc.Link(f"and {plural(rest, 'alert')} more", href=f"{link(policy)}#policy-alerts-panel"))
     return html.Section(
         [
             html.H3([dcc.Link(policy, href=link(policy)), html.Span(tally, className="tally-small")]),
+            trouble,
             *_told_once(told, now, over),
-            html.Ul(_listed(first, now, over), className="findings"),
+            html.Ul(_listed(first, now, over, acts), className="findings"),
             more if rest else None,
             _quiet([item for item in items if item not in told], now, over),
         ],
         className="group",
     )
+
+
+def _one_answer(items: Sequence[Finding], *, keep: bool) -> list[Finding]:
+    """Return findings of which the first that has an answer says why; one trouble has one, and others are its shades.
+
+    ``keep``: those are folded away; else they are left out, and the policy's page has them.
+    """
+    speaks = next((item for item in items if item.get("why")), None)
+    rest = [{**item, "why": {**item["why"], "folded": True} if keep and item.get("why") else None} for item in items]
+    return [old if old is speaks else new for old, new in zip(items, rest, strict=True)]
 
 
 def _told_once(items: Sequence[Finding], now: float, over: bool) -> list[Any]:
@@ -136,8 +175,38 @@ def _told_once(items: Sequence[Finding], now: float, over: bool) -> list[Any]:
     ]
 
 
-def _listed(items: Sequence[Finding], now: float, over: bool) -> list[html.Li]:
-    return [finding(item, now, over=over, named=False, did=not item["done"]["action"]) for item in items]
+def _listed(items: Sequence[Finding], now: float, over: bool, acts: bool = False) -> list[html.Li]:
+    return [finding(item, now, over=over, named=False, did=not item["done"]["action"], acts=acts) for item in items]
+
+
+def _overlay(one: dict[str, Any], now: float) -> list[Any]:
+    """Return what lies over an alert: ◇, the word of it, and what it does, by whom and until when."""
+    word = _OVER[one["kind"]]
+    chip = [state("silenced", word, size="small"), " "]
+    if one["kind"] in {"silence", "maintenance"}:
+        never = " A rollback and its pages are never muted." if "never muted" in one["text"] else ""
+        ends = [" ends ", moment(instant(one["until"]), now), f". {one['by']}: {one['reason'].rstrip('.')}.{never}"]
+        return [*chip, one["name"] if one["kind"] == "maintenance" else "", *ends]
+    return [*chip, one["text"].removeprefix(word).lstrip(" :")]
+
+
+def _blind(item: Finding) -> html.P | None:
+    """Return that what is open cannot be judged now; missing answers never resolve it."""
+    health = item["health"]
+    if health == "ok" or item["state"] not in {"pending", "firing", "recovering"}:
+        return None
+    said = " It stays as it is until it can be judged again."
+    return html.P([state(health, size="small"), said], className="did overlay")
+
+
+def _mute(item: Finding) -> Any:
+    """Return the button that silences an alert; one that rolls back cannot be, and says so."""
+    if item["severity"] == "rollback" or len(item["triggers"]) != 1:
+        never = "A rollback is never muted." if item["shown"] == "rollback" else ""
+        return html.P(never, className="did muted") if never else None
+    version = "" if item["version"] == "*" else item["version"]
+    about = (item["policy"], item["trigger"], version)
+    return html.Div(ask("silence", *about, quiet=f"{item['trigger']} of {item['policy']}"), className="buttons did")
 
 
 def _quiet(items: Sequence[Finding], now: float, over: bool) -> Any:

@@ -9,19 +9,32 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
+from dashboard import dialog
 from dashboard.components import moment, prose, shape_of
 from dashboard.current import data
 from dashboard.data import RANK, Data, Unavailable
 from dashboard.words import STATES, counted, length, plural
 
 BEAT = 1000  # ms between looks at the token; a look costs a few ms and changes nothing when nothing changed
+_TOLD = 2  # findings that the banner says in full
+PAGES = (
+    ("/", "Overview"),
+    ("/alerts", "Alerts"),
+    ("/incidents", "Incidents"),
+    ("/rollouts", "Rollouts"),
+    ("/reviews", "Reviews"),
+    ("/readiness", "Readiness"),
+    ("/operations", "Operations"),
+)
 _KEYS = (
     ("/", "filter"),
     ("j, k", "next, previous row"),
     ("Enter", "open the row"),
-    ("g o", "overview"),
-    ("g a", "alerts"),
-    ("g r", "readiness"),
+    ("g o, g a, g i", "overview, alerts, incidents"),
+    ("g l, g v", "rollouts, reviews"),
+    ("g r, g p", "readiness, operations"),
+    ("1, 2, 3", "in a review: improvement, neutral, exploit"),
+    ("n", "in a review: the next one"),
     ("t", "next time range"),
     ("z", "back from a zoom"),
     ("u", "times in UTC or local"),
@@ -37,9 +50,11 @@ def layout() -> dmc.MantineProvider:
             html.A("Skip to content", href="#main", className="skip"),
             _header(),
             html.Div(id="banner", **{"aria-live": "polite"}),
+            html.Div("", id="said", className="said-done", role="status"),
             html.Div("", id="offline", className="banner", hidden=True, role="alert"),
             html.Main(dash.page_container, id="main", tabIndex=-1),
             _help(),
+            dialog.dialog(),
             dcc.Store(id="pulse"),
             dcc.Store(id="judged"),
             dcc.Store(id="sink"),
@@ -52,13 +67,19 @@ def layout() -> dmc.MantineProvider:
 
 
 def _header() -> html.Header:
-    pages = (("/", "Overview"), ("/alerts", "Alerts"), ("/readiness", "Readiness"))
     return html.Header(
         [
             dcc.Link(
                 [html.Span("", className="logo", **{"aria-hidden": "true"}), "Checkrein"], href="/", className="brand"
             ),
-            html.Nav([dcc.Link(name, href=path, className="nav") for path, name in pages], **{"aria-label": "Pages"}),
+            html.Button(
+                "Menu", id="menu", className="plain", **{"aria-expanded": "false", "aria-controls": "pages-menu"}
+            ),
+            html.Nav(
+                [dcc.Link(name, href=path, className="nav") for path, name in PAGES],
+                id="pages-menu",
+                **{"aria-label": "Pages"},
+            ),
             html.Div(id="counts"),
             html.Div(
                 [
@@ -112,16 +133,17 @@ def register(app: Dash, found: Data) -> None:
                 raise PreventUpdate from None
             lost = {"live": "unavailable", "judged": "", "title": "○ · Checkrein", **found.clock()}
             return lost, no_update, no_update, no_update, away(old, found.now())
-        tokens, now = overview["tokens"], found.now()
-        if old and old.get("live") == tokens.live:
+        tokens, now, wrong = overview["tokens"], found.now(), overview["wrong"]
+        if old and old.get("live") == tokens.live and old.get("wrong") == wrong:
             raise PreventUpdate
         head = f"{counted(overview['counts'])} · Checkrein"
-        pulse = {"live": tokens.live, "judged": tokens.judged, "title": head, **found.clock()}
+        pulse = {"live": tokens.live, "judged": tokens.judged, "title": head, "wrong": wrong, **found.clock()}
         same = bool(old) and old is not None and old.get("judged") == tokens.judged
         newest = max((row["last_ts"] for row in overview["policies"] if row["last_ts"]), default=None)
         age = ["data ", moment(newest, now, absent="none yet")]
-        return pulse, no_update if same else tokens.judged, counts(overview["counts"]), age, late(overview["stale"])
+        return pulse, no_update if same else tokens.judged, counts(overview["counts"]), age, banners(overview)
 
+    dialog.register(app, found)
     app.callback(
         Output("pulse", "data"),
         Output("judged", "data"),
@@ -161,6 +183,17 @@ def counts(found: dict[str, int]) -> dcc.Link:
         for name in ordered
     ]
     return dcc.Link(items, href="/alerts", className="counts", title=said)
+
+
+def banners(overview: dict[str, Any]) -> list[Any]:
+    """Return what must be known on every page: that evaluation is late, and that people are not being told."""
+    found = [late(overview["stale"])] if overview["stale"] else []
+    wrong = overview["wrong"]
+    if wrong:
+        rest = len(wrong) - _TOLD
+        more = [" ", dcc.Link(f"And {rest} more.", href="/incidents")] if rest > 0 else []
+        found.append(_banner([*prose(" ".join(wrong[:_TOLD])), *more]))
+    return found
 
 
 def late(stale: dict[str, float | None]) -> Any:

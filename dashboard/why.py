@@ -26,15 +26,15 @@ def why(told: dict[str, Any] | None) -> html.Div | None:
     if told is None:
         return None
     if told.get("again"):
-        return html.Div(
-            html.P("Why, and whether going back helps: as told above.", className="because"), className="why-told"
-        )
+        return None  # several alerts of one trouble have one answer, and the first of them says it
     said: list[Any] = [html.P(told["why"], className="because")]
     if told["help"]:
         said.append(html.P(told["help"], className="because"))
     tables = [_table(title, told[name]) for name, title in _TABLES.items() if told[name]]
     if tables:
         said.append(html.Details([html.Summary("Numbers"), *tables]))
+    if told.get("folded"):
+        return html.Div(html.Details([html.Summary("Why this one fired"), *said]), className="why-told")
     return html.Div(said, className="why-told")
 
 

@@ -27,6 +27,32 @@ ITEMS = {
     "error": "error",
     "stale": "insufficient",  # old evidence blocks like none, and is never shown as good
 }
+# Phase of a rollout -> the state it is shown as, and the word.
+PHASES = {
+    "draft": ("pending", "waits for approval"),
+    "approved": ("pending", "approved"),
+    "applying": ("pending", "applying"),
+    "baking": ("pending", "baking"),
+    "judging": ("pending", "judging"),
+    "passed": ("pending", "passed, waits for people"),
+    "inconclusive": ("insufficient", "held: inconclusive"),
+    "error": ("error", "held: error"),
+    "paused": ("silenced", "paused"),
+    "rolling_back": ("rollback", "rolling back"),
+    "aborting": ("rollback", "aborting"),
+    "stable": ("healthy", "stable"),
+    "aborted": ("no_data", "aborted"),
+    "rolled_back": ("rollback", "rolled back"),
+}
+VERDICTS = {
+    "pass": ("healthy", "pass"),
+    "inconclusive": ("insufficient", "inconclusive"),
+    "error": ("error", "error"),
+    "fail": ("rollback", "fail"),
+    "better": ("healthy", "better"),
+    "no_worse": ("healthy", "no worse"),
+    "worse": ("rollback", "worse"),
+}
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
 
 

@@ -88,14 +88,18 @@ def mount_pages(app: FastAPI, scheduler: Scheduler) -> None:
     """Answer with the pages wherever no route of the API does; what is unknown below /api stays a problem document.
 
     The pages read with POST, to one address, and reading is open. That address alone is not asked for a token before
-    its body is read; the one callback that acts checks the token itself (``dashboard.data.Data.roll_back``). Every
-    other request that is not a GET meets the API's guard first, as before.
+    its body is read; the callbacks that act check the token themselves (``dashboard.data.Data.roll_back`` and
+    ``dashboard.people.bearer``). Every other request that is not a GET meets the API's guard first, as before.
     """
     from a2wsgi import WSGIMiddleware
 
     from dashboard.app import create_pages
 
-    pages: Any = WSGIMiddleware(create_pages(scheduler.parts, scheduler.loop.wake))
+    def wake() -> None:
+        scheduler.loop.wake()
+        scheduler.telling.wake()
+
+    pages: Any = WSGIMiddleware(create_pages(scheduler.parts, wake))
     unknown = app.router.default
 
     async def default(scope: Scope, receive: Receive, send: Send) -> None:

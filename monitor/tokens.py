@@ -7,8 +7,10 @@ than persons were: it may do what its scopes say, and is nobody's approval.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,8 @@ VARIABLE = "CHECKREIN_TOKEN"
 SCOPES = ("view", "ack", "act", "approve")
 LONGEST = 366 * 86400.0  # seconds that a token of a person lasts at most
 _SHORTEST = 16
+_ENVIRONMENT = "environment"
+log = logging.getLogger(__name__)
 
 
 class TokenError(ValueError):
@@ -38,6 +42,15 @@ class Bearer:
     name: str
     person: str | None
     can: frozenset[str]
+
+    @property
+    def who(self) -> str:
+        """The person, or the token's name where it belongs to none: two tokens of one person are one voice.
+
+        >>> Bearer("laptop", "anna", frozenset()).who, Bearer("first", None, frozenset()).who
+        ('anna', 'first')
+        """
+        return self.person or self.name
 
     def may(self, scope: str) -> bool:
         """Whether the token is for this; who may act may acknowledge, and everybody may look.
@@ -53,7 +66,7 @@ def ensure(database: Database, clock: Clock) -> str | None:
     """Create the first token if there is none, and return it; None when there is one already.
 
     The environment variable CHECKREIN_TOKEN names the token to use instead of a random one, so that a deployment
-    can hand the same secret to its serving processes.
+    can hand the same secret to its serving processes. A new value revokes the one before it.
 
     Raises
     ------
@@ -69,7 +82,7 @@ def ensure(database: Database, clock: Clock) -> str | None:
         if not database.sqlite:  # two processes that start together must not both make a first token
             connection.execute(text("LOCK TABLE tokens IN EXCLUSIVE MODE"))
         if wanted:
-            insert_new(connection, tokens, [_row(wanted, "environment", clock)])
+            _hand_in(connection, clock, wanted)
             return None
         unlimited = select(func.count()).select_from(tokens).where(tokens.c.person.is_(None))
         if connection.execute(unlimited).scalar_one():
@@ -78,6 +91,22 @@ def ensure(database: Database, clock: Clock) -> str | None:
         insert_new(connection, tokens, [_row(token, "first", clock)])
         events.record(connection, clock, "token.created", "", "checkrein", {"name": "first"})
         return token
+
+
+def _hand_in(connection: Connection, clock: Clock, token: str) -> None:
+    """Let the environment's token in, and no other that the environment named before: it was changed for a reason."""
+    c = tokens.c
+    known = connection.execute(select(c.revoked).where(c.sha256 == _digest(token))).one_or_none()
+    if known is not None and known.revoked is not None:
+        log.warning("%s names a token that was revoked, so that it is refused: set a new one", VARIABLE)
+        return
+    older = (c.name == _ENVIRONMENT, c.person.is_(None), c.sha256 != _digest(token), c.revoked.is_(None))
+    gone = connection.execute(update(tokens).where(*older).values(revoked=clock.now())).rowcount
+    if gone:
+        events.record(connection, clock, "token.revoked", "", "checkrein", {"name": _ENVIRONMENT})
+    if known is None:
+        insert_new(connection, tokens, [_row(token, _ENVIRONMENT, clock)])
+        events.record(connection, clock, "token.created", "", "checkrein", {"name": _ENVIRONMENT})
 
 
 def create(
@@ -107,17 +136,18 @@ def create(
     if strange or not can:
         near = nearest(strange[0], SCOPES) if strange else ""
         raise TokenError(f"can: {', '.join(strange) or 'nothing'} is no scope{near}; scopes: {', '.join(SCOPES)}")
-    if not name.strip() or not person.strip() or "\x00" in name + person:
+    if not name.strip() or not same(person) or "\x00" in name + person:
         raise TokenError("name and person must not be empty: a token says whose it is")
     if not 0 < lasts <= LONGEST:
         raise TokenError(f"lasts: a token lasts more than nothing and at most {LONGEST / 86400:.0f} days")
     taken = select(tokens.c.name).where(tokens.c.name == name, *_in_force(clock.real()))
     if connection.execute(taken.limit(1)).first() is not None:
         raise TokenError(f"name: a token {name!r} is in force; revoke it, or choose another name")
+    person = _known(connection, person)
     token = secrets.token_urlsafe(32)
-    row = {**_row(token, name, clock), "person": person.strip(), "can": " ".join(s for s in SCOPES if s in can)}
+    row = {**_row(token, name, clock), "person": person, "can": " ".join(s for s in SCOPES if s in can)}
     insert_new(connection, tokens, [{**row, "real_expires": clock.real() + lasts}])
-    body = {"name": name, "person": person.strip(), "can": row["can"], "expires": stamp(clock.real() + lasts)}
+    body = {"name": name, "person": person, "can": row["can"], "expires": stamp(clock.real() + lasts)}
     events.record(connection, clock, "token.created", "", actor, body)
     return token
 
@@ -164,6 +194,23 @@ def name_of(database: Database, token: str, can: str = "act") -> str | None:
     with database.read() as connection:
         found = bearer(connection, token)
     return found.name if found is not None and found.may(can) else None
+
+
+def same(person: str) -> str:
+    """Return what two spellings of one person's name have in common: case, width, spaces and what is not seen.
+
+    >>> same("Anna  Bell") == same(" anna\u00a0bell\u200b"), same("anna") == same("anne")
+    (True, False)
+    """
+    seen = "".join(one for one in unicodedata.normalize("NFKC", person) if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFKC", " ".join(seen.split()).casefold())
+
+
+def _known(connection: Connection, person: str) -> str:
+    """Return a person's name as the first token of theirs spells it, or two spellings would be two people."""
+    c = tokens.c
+    spelled = connection.execute(select(c.person).where(c.person.is_not(None)).order_by(c.created, c.sha256)).scalars()
+    return next((one for one in spelled if same(one) == same(person)), " ".join(person.split()))
 
 
 def _in_force(real: float) -> tuple[Any, ...]:

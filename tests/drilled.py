@@ -21,6 +21,7 @@ DAY, STEP = 86400.0, 10.0
 START = 1_750_032_000.0  # 2025-06-16 00:00 UTC
 BASE = START + 2 * DAY  # end of the baseline
 NOW = BASE + 3600.0
+NOTIFY = {"oncall": {"urls": ["env:CHECKREIN_TEST_URL"]}}
 OURS = {"drills", "events", "notifications"}  # what a drill may write in the real database
 
 
@@ -72,7 +73,7 @@ def world(folder: Path, **changes: Any) -> Parts:
         "checklist": {"latency_sla": "200ms"},
         **changes.pop("policy", {}),
     }
-    settings = {"policy": {"p": policy}, "drill": {"notify": ["oncall"]}, **changes}
+    settings = {"policy": {"p": policy}, "drill": {"notify": ["oncall"]}, "notify": NOTIFY, **changes}
     parts = build(parse(settings, folder), ManualClock(NOW))
     later = "reward_horizon" in policy
     land(parts, log(later=later))

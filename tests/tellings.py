@@ -50,9 +50,10 @@ class Told:
     def state(self, identity: str) -> str:
         return str(self.row(identity).state)
 
-    def kinds(self) -> list[str]:
-        """Return what the receiver got, by the kind of message."""
-        return [json.loads(body)["commonLabels"]["kind"] for body in self.a.bodies]
+    def kinds(self, dedup: str = "") -> list[str]:
+        """Return what the receiver got, by the kind of message; of one trouble, or of all."""
+        got = [json.loads(body) for body in self.a.bodies]
+        return [one["commonLabels"]["kind"] for one in got if dedup in one["groupKey"]]
 
     def events(self) -> list[str]:
         with self.database.read() as connection:

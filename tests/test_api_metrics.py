@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, update
 
+from monitor import incidents
 from monitor.api.exposition import FIELDS, GONE, OTHER, OUTCOMES
 from monitor.clock import ManualClock
 from monitor.store.database import Database, upsert
@@ -97,6 +98,28 @@ def test_every_state_of_an_action_has_an_outcome_and_hooks_that_left_are_one(api
         assert {hook for (hook, _word), count in found.items() if count} == {GONE}
         assert {word for _hook, word in found} == set(OUTCOMES)
         assert told(api, "delivery_attempts")[GONE,] == 2.0
+
+
+def test_incidents_are_counted_by_state_and_the_age_is_that_of_what_nobody_has(api: Api, clock: ManualClock) -> None:
+    none = {("cooling",): 0.0, ("heating",): 0.0}
+    assert told(api, "incidents_unacknowledged_seconds") == none
+    with api.parts.database.begin() as connection:
+        one = incidents.open_incident(connection, clock, "cooling", "Reward fell.").id
+    clock.advance(100.0)
+    found = told(api, "incidents")
+    assert ({labels for labels, count in found.items() if count}, len(found)) == ({("cooling", "triggered")}, 10)
+    assert told(api, "incidents_unacknowledged_seconds") == {**none, ("cooling",): 100.0}
+    with api.parts.database.begin() as connection:
+        incidents.acknowledge(connection, api.parts.settings, clock, one, "anna")
+    assert told(api, "incidents")["cooling", "acknowledged"] == 1.0
+    assert told(api, "incidents_unacknowledged_seconds") == none
+    clock.advance(50.0)
+    with api.parts.database.begin() as connection:
+        incidents.unacknowledge(connection, clock, one, "anna")
+    clock.advance(20.0)
+    assert told(api, "incidents_unacknowledged_seconds") == {**none, ("cooling",): 20.0}
+    clock.advance(-86400.0)
+    assert told(api, "incidents_unacknowledged_seconds") == {**none, ("cooling",): inf}
 
 
 def test_a_log_with_endless_wrong_fields_makes_no_endless_series(api: Api) -> None:

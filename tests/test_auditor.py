@@ -55,6 +55,24 @@ def test_while_all_is_well_it_pings_every_minute(house: House, outside: Endpoint
     assert pings(outside) == 1
 
 
+def test_the_sign_of_life_goes_to_nobody_else(house: House, outside: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = Endpoint()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    outside.handle = lambda headers, body: (302, {})
+    audit(house)
+    assert (pings(outside), pings(proxy)) == (1, 0)
+    assert auditor_note(house) == "the heartbeat was answered with 302"
+    proxy.close()
+
+
+def auditor_note(house: House) -> str:
+    with house.database.read() as connection:
+        note = connection.execute(select(heartbeats.c.note).where(heartbeats.c.part == auditor.PART)).scalar_one()
+    return str(note)
+
+
 def test_an_alert_that_is_cared_for_is_well(house: House, outside: Endpoint) -> None:
     house.fire()
     assert audit(house) == []

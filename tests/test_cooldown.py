@@ -23,16 +23,16 @@ def desk(database: Database, clock: ManualClock) -> Desk:
     return desk
 
 
-def fires(desk: Desk, version: str, state: str = "firing") -> None:
-    row: dict[str, Any] = {"policy": "cooling", "version": version, "trigger": "reward_3sigma", "key": ""}
-    row |= {"state": state, "health": "ok", "severity": "rollback", "since": 0.0, "streak": 0, "judged_until": 0.0}
+def fires(desk: Desk, version: str, trigger: str = "reward_3sigma") -> None:
+    row: dict[str, Any] = {"policy": "cooling", "version": version, "trigger": trigger, "key": ""}
+    row |= {"state": "firing", "health": "ok", "severity": "rollback", "since": 0.0, "streak": 0, "judged_until": 0.0}
     with desk.database.begin() as connection:
         connection.execute(insert(alerts), [row | {"reason": "Reward fell."}])
 
 
-def turn(desk: Desk, state: str) -> None:
+def turn(desk: Desk, state: str, trigger: str = "reward_3sigma") -> None:
     with desk.database.begin() as connection:
-        connection.execute(update(alerts).values(state=state))
+        connection.execute(update(alerts).where(alerts.c.trigger == trigger).values(state=state))
         let_go(connection, desk.clock, "cooling", "v6")
 
 
@@ -100,3 +100,23 @@ def test_a_rollback_by_hand_or_of_a_hard_limit_starts_no_wait(database: Database
 def test_a_clock_that_was_set_back_an_hour_holds_nothing_back(desk: Desk) -> None:
     desk.clock.offset = -3600.0
     assert desk.ask("v6").state == "requested"
+
+
+def test_another_trigger_that_still_fires_gets_the_rollback_that_the_first_one_asked_for(desk: Desk) -> None:
+    desk.ask("v6")
+    fires(desk, "v6", trigger="violation_budget")
+    assert desk.ask("v6", trigger="violation_budget").state == "cooling_down"  # waits as the one that is there
+    turn(desk, "resolved", "reward_3sigma")
+    passes(desk, 600)
+    assert desk.route().serving == "rules"
+    assert {row.trigger for row in desk.rows() if row.state == "delivered" and row.from_version == "v6"} == {
+        "violation_budget"
+    }
+
+
+def test_a_trigger_that_was_put_to_dry_run_meanwhile_moves_nothing(desk: Desk) -> None:
+    desk.ask("v6")
+    with desk.database.begin() as connection:
+        connection.execute(update(alerts).values(dry_run=True))
+    passes(desk, 600)
+    assert desk.route().serving == "v6"

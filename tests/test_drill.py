@@ -21,17 +21,16 @@ from monitor.drill.kill import drill_kill
 from monitor.drill.perform import drill
 from monitor.drill.receiver import Loopback
 from monitor.drill.site import PREFIX, workspace
-from monitor.settings import ConfigurationError, Drill
+from monitor.drill.steps import State, Steps
+from monitor.settings import ConfigurationError, Drill, parse
 from monitor.store.tables import drills, events, notifications
 from monitor.tick import Parts
 from tests.drilled import DAY, held, steps, world
 
 ROLLBACKS = (
     "reward_3sigma",
-    "reward_slow",
-    "violation_budget",
     "hard_constraint",
-    "state_drift",
+    *(pytest.param(name, marks=pytest.mark.full) for name in ("reward_slow", "violation_budget", "state_drift")),
 )  # and irreversible_action, below
 
 
@@ -127,6 +126,10 @@ def test_a_trigger_that_is_off_cannot_be_drilled(parts: Parts) -> None:
     found = drill(off, "p", "reward_3sigma", by="ada")
     assert found["state"] == "insufficient"
     assert "is switched off for p" in found["sentence"]
+    found = drill(changed(parts, "reward_3sigma", dry_run=True), "p", "reward_3sigma", by="ada")
+    assert (found["state"], "is a dry run: it would do nothing" in found["sentence"]) == ("insufficient", True)
+    with pytest.raises(ConfigurationError, match="no detector 'sigma'"):
+        drill(changed(parts, "reward_3sigma", detector="sigma"), "p", "reward_3sigma", by="ada")
 
 
 def test_a_receiver_that_answers_200_and_does_nothing_is_unconfirmed(parts: Parts) -> None:
@@ -137,6 +140,14 @@ def test_a_receiver_that_answers_200_and_does_nothing_is_unconfirmed(parts: Part
     assert found["state"] == "failed"
     assert steps(found)["delivered"] == "passed"
     assert "Unconfirmed" in found["sentence"]
+
+
+def test_a_recipient_of_drills_that_is_not_configured_is_refused(tmp_path: Path) -> None:
+    settings = {"policy": {"p": {"incumbent": "v6"}}, "drill": {"notify": ["drils"]}}
+    with pytest.raises(ConfigurationError, match=r"drill.notify: there is no \[notify.drils\]; did you mean drills"):
+        parse({**settings, "notify": {"drills": {"urls": ["env:X"]}}}, tmp_path)
+    with pytest.raises(ConfigurationError, match=r"drill.notify: there is no \[notify.drils\]"):
+        parse(settings, tmp_path)
 
 
 def test_a_drill_that_says_nothing_of_an_unknown_name_is_refused(parts: Parts) -> None:
@@ -164,11 +175,36 @@ def test_a_drill_counts_for_the_settings_that_were_drilled_and_until_it_is_overd
         rule = parts.settings.triggers("p")["irreversible_action"]
         assert passed.parameters == kept.digest(rule)
         assert passed.parameters != kept.digest(rule.model_copy(update={"for_": 7}))
-        assert kept.overdue(connection, parts.settings, parts.clock, "p") == []
+        due = [one["trigger"] for one in kept.overdue(connection, parts.settings, parts.clock, "p")]
+        assert "irreversible_action" not in due
         later = ManualClock(parts.clock.now() + 31 * DAY)
         late = kept.overdue(connection, parts.settings, later, "p")
     sentence = "irreversible_action of p was last drilled 31 days ago; due every 30 days."
     assert sentence in [one["sentence"] for one in late]
+
+
+def test_a_drill_that_failed_takes_back_what_an_older_one_proved_and_one_that_shows_nothing_does_not(
+    parts: Parts,
+) -> None:
+    def ended(state: State) -> tuple[bool, list[str]]:
+        now, steps = parts.clock.now(), Steps()
+        steps.add("fired", state, f"It {state}.")
+        begun = kept.Begun("p", "irreversible_action", "v7", "builtin", "ada", now, now)
+        rule = parts.settings.trigger["irreversible_action"]
+        with parts.database.begin() as connection:
+            kept.write(connection, parts.settings, parts.clock, begun, steps, to_version="", seconds=None, trigger=rule)
+            proven = ("p", "irreversible_action") in kept.newest_passed(connection)
+            late = kept.overdue(connection, parts.settings, parts.clock, "p")
+        return proven, [one["sentence"] for one in late if one["trigger"] == "irreversible_action"]
+
+    said = "The drill of irreversible_action for p failed: It failed. Repair it and drill it again."
+    assert [ended("passed"), ended("insufficient"), ended("failed"), ended("insufficient"), ended("passed")] == [
+        (True, []),
+        (True, []),
+        (False, [said]),
+        (False, [said]),
+        (True, []),
+    ]
 
 
 @pytest.mark.usefixtures("found")

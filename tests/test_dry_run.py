@@ -142,7 +142,7 @@ def test_the_ledger_of_the_checklist_and_what_counts_as_armed_leave_dry_runs_out
 def test_an_incident_does_not_stay_open_for_a_dry_run(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     parts = dry(database, clock, tmp_path, "low")
     with database.begin() as connection:
-        incidents.open_incident(connection, clock, "p", "By hand.")
+        incidents.open_incident(connection, clock, "p", "By hand.", by="anna")
     judged(parts, True)
     clock.advance(1801.0)
     with database.begin() as connection:

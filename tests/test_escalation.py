@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,43 @@ def test_what_a_killed_process_left_is_gone_on_with_by_the_next_one(house: House
     for loop in (ActionLoop(house.database, house.parts.settings, house.clock, name) for name in ("three", "four")):
         loop.run_due()
     assert len(house.sent()) == 3, "two loops tell once"
+
+
+def test_two_loops_at_the_same_moment_tell_once(house: House) -> None:
+    judged(house.parts, True)
+
+    def other() -> None:
+        with house.database.begin() as connection:
+            incidents.care(connection, house.parts.settings, house.clock, 1)
+
+    second = threading.Thread(target=other)
+    with house.database.begin() as connection:
+        assert incidents.care(connection, house.parts.settings, house.clock, 1) == ["escalate"]
+        second.start()
+        second.join(0.2)  # it waits in the database; where it is slower than that, it begins after this one
+    second.join()
+    assert house.sent() == [("page", "anna_phone")]
+    assert house.one.level == 1
+
+
+def test_a_page_while_its_incident_closes_is_not_lost(house: House) -> None:
+    house.fire()
+    house.fire(bad=False)
+    house.clock.advance(30 * MINUTE)
+
+    def page() -> None:
+        with house.database.begin() as connection:
+            incidents.page_person(connection, house.clock, "p", why="verdict", text="An exploit.", body={})
+
+    second = threading.Thread(target=page)
+    with house.database.begin() as connection:
+        assert incidents.close_quiet(connection, house.clock) == [1]
+        second.start()
+        second.join(0.2)
+    second.join()
+    house.go()
+    assert (house.one.state, house.one.reopened) == ("triggered", 1)
+    assert "An exploit." in house.texts("page")[-1]
 
 
 def test_a_gap_of_the_rota_reaches_everybody(house: House) -> None:

@@ -49,6 +49,24 @@ def overlays(parts: Parts) -> list[str]:
     return [one["kind"] for item in found for one in item["overlays"]]
 
 
+def test_a_clock_that_is_set_back_by_a_day_mutes_no_page(parts: Parts) -> None:
+    later(parts, 0.0, True)
+    later(parts, -86400.0, False)
+    later(parts, QUARTER, True)
+    assert told(parts) == ["firing", "firing"], "how long ago the first page was is unknown"
+    later(parts, QUARTER, False)
+    later(parts, QUARTER, True)
+    assert told(parts)[2:] in ([], ["flapping"]), "from then on it is the same trouble again"
+
+
+def test_flapping_ends_where_the_clock_is_set_back(parts: Parts) -> None:
+    flap(parts, 4)
+    assert told(parts) == ["firing", "flapping"]
+    later(parts, -86400.0, False)
+    later(parts, QUARTER, True)
+    assert told(parts)[2:] == ["firing"]
+
+
 def test_twenty_flaps_in_ten_minutes_are_two_pages(parts: Parts) -> None:
     flap(parts, 1)
     assert (told(parts), overlays(parts)) == (["firing"], [])

@@ -46,6 +46,7 @@ def test_the_page_is_frozen_with_what_was_measured_and_hashed(house: House, tmp_
     house.go(60.0)
     house.fire(bad=False)
     house.go(1900.0)
+    house.go(1800.0)
     house.fire()
     old, new = ([step for step in house.steps() if step.incident == number] for number in (1, 2))
     assert old[0].text == "checkrein status p"
@@ -147,6 +148,26 @@ def test_the_timeline_is_what_happened_in_order(house: House) -> None:
     ]  # fmt: skip
     assert all(entry["text"].rstrip().endswith((".", "!")) for entry in found["timeline"]), found["timeline"]
     assert [entry["at"] for entry in found["timeline"]] == sorted(entry["at"] for entry in found["timeline"])
+
+
+def test_the_timeline_has_what_happened_after_the_clock_was_set_back_and_after_the_end(house: House) -> None:
+    house.fire()
+    house.clock.at -= 86400.0
+    house.go()
+    house.ack()
+    house.clock.at += 86400.0
+    house.fire(bad=False)
+    house.go(1800.0)
+    assert house.one.state == "closed"
+    house.clock.advance(60.0)
+    with house.database.begin() as connection:
+        incidents.note(connection, house.clock, 1, "anna", "It was the probe.")
+    with house.database.read() as connection:
+        found = views.incident(connection, 1)
+    assert found is not None
+    kinds = [entry["kind"] for entry in found["timeline"]]
+    assert "incident.acknowledged" in kinds
+    assert kinds[-1] == "incident.note"
 
 
 def test_a_page_that_cannot_be_read_leaves_no_steps(house: House, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from monitor import incidents
 from monitor.acting import rollback
 from monitor.clock import ManualClock
 from monitor.store.database import Database
-from monitor.store.tables import actions, events
+from monitor.store.tables import actions, events, notifications
+from monitor.store.tables import incidents as table
 from tests.paged import judged, pages
 from tests.woken import House
 
@@ -157,6 +158,22 @@ def test_what_a_person_resolved_is_reopened_by_a_firing_within_30_minutes_and_cl
     assert [row.state for row in house.rows()] == ["closed", "triggered"]
 
 
+@pytest.mark.parametrize(("minutes", "found"), [(29.0, ["mitigated"]), (30.0, ["closed", "mitigated"])])
+def test_what_closed_by_itself_is_reopened_by_a_firing_within_30_minutes(
+    house: House, minutes: float, found: list[str]
+) -> None:
+    house.fire("grave")
+    house.confirm()
+    house.go(30 * MINUTE)
+    assert house.one.state == "closed"
+    house.go(minutes * MINUTE)
+    raise_page(house, trigger="low")
+    house.go()
+    assert [row.state for row in house.rows()] == found
+    assert house.rows()[0].reopened == (len(found) == 1)
+    assert len(house.sent("page")) == 2, "it is told, although it is over by now"
+
+
 def test_an_incident_that_no_alert_ends_waits_for_a_person(house: House) -> None:
     assert raise_page(house) == 1
     house.go()
@@ -233,7 +250,41 @@ def test_policies_over_one_limit_are_one_page(house: House) -> None:
         connection.execute(actions.update().where(actions.c.policy == "p").values(state="cancelled"))
     house.go()
     assert [row.state for row in house.rows()] == ["closed", "triggered", "triggered"]
-    assert len(house.sent("page")) > 2, "whoever waited with it speaks for itself now"
+    assert [row.led_by for row in house.rows()[1:]] == [None, 2], "one of them speaks for the others now"
+    paged = [row.policy for row in house.rows(notifications, "real_requested") if row.kind == "page"]
+    assert (paged[:2], set(paged[2:])) == (["p", "p"], {"q"})
+
+
+def test_what_was_held_back_and_is_over_when_its_leader_is_wakes_nobody(house: House) -> None:
+    with house.database.begin() as connection:
+        for name in ("p", "q", "r"):
+            identity = incidents.open_incident(connection, house.clock, name, "Over the limit.").id
+            if identity > 1:
+                connection.execute(table.update().where(table.c.id == identity).values(led_by=1))
+    house.go()
+    assert [row.state for row in house.rows()] == ["mitigated"] * 3
+    assert len(house.sent("page")) == 1
+
+
+def test_what_happens_after_the_clock_was_set_back_is_told_too(house: House) -> None:
+    house.fire()
+    house.clock.at -= 86400.0
+    house.go()
+    house.ack()
+    house.go(6 * MINUTE)
+    raise_page(house, "The second pump stops.", trigger="low")
+    house.go()
+    assert set(house.texts("update")) == {"The second pump stops."}
+
+
+def test_an_incident_never_waits_for_itself(house: House) -> None:
+    with house.database.begin() as connection:
+        first = incidents.open_incident(connection, house.clock, "p", "Over the limit.")
+        second = incidents.open_incident(connection, house.clock, "q", "Over the limit.")
+        connection.execute(table.update().where(table.c.id == second.id).values(led_by=first.id))
+        incidents.page_action(connection, house.clock, "q", why="limited", action="act_1", text="Over the limit.")
+        incidents.join(connection, first.id, "limited")
+    assert house.rows()[0].led_by is None
 
 
 def test_the_record_of_a_page_is_what_it_was(house: House) -> None:

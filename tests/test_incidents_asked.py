@@ -68,6 +68,17 @@ def test_an_incident_is_taken_written_about_and_ended(api: Api, clock: ManualClo
     ]  # fmt: skip
 
 
+def test_the_next_level_is_woken_when_somebody_asks(api: Api, clock: ManualClock) -> None:
+    api.post("/incidents/1/ack", {"by": "anna"})
+    found = api.post("/incidents/1/escalate", {"by": "anna"}).json()
+    assert (found["state"], found["level"], found["ack_by"], found["page"]) == ("triggered", 1, None, "/incident/1")
+    assert found["next_escalation"] == stamp(clock.real() + 300.0)
+    assert api.post("/incidents/1/escalate", {}).json()["level"] == 2
+    api.post("/incidents/1/resolve", {})
+    assert "wakes nobody" in problem(api.post("/incidents/1/escalate", {}), 409)
+    assert "no incident" in problem(api.post("/incidents/7/escalate", {}), 404)
+
+
 def test_the_same_key_acts_once(api: Api) -> None:
     key = {"idempotency-key": "k1"}
     first = api.post("/incidents/1/note", {"text": "Once."}, headers=key)

@@ -159,6 +159,25 @@ def test_a_secret_that_is_not_there_is_named_and_tried_again(monkeypatch: pytest
     assert "NOT_THERE" in answer.detail
 
 
+@pytest.mark.parametrize("token", [f"{SECRET}\tx", f"{SECRET}\nx", f"{SECRET}\x0bx", f"{SECRET}ü"])
+def test_a_token_that_is_no_header_is_refused_and_never_shown(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("TOKEN", token)
+    given = channel(kind="alertmanager", urls=[endpoint.url], bearer="env:TOKEN")
+    answer, _reached = send(given, "ntf_1", message(**AT), NOW)
+    assert (answer.outcome, SECRET in answer.detail, endpoint.bodies) == ("blocked", False, [])
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/", "http://xn--a/", "http://[::1"])
+def test_an_address_that_no_library_can_use_is_an_answer_and_no_error(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("AM", address)
+    answer, _reached = send(channel(kind="alertmanager", urls=["env:AM"]), "ntf_1", message(**AT), NOW)
+    assert answer == Answer("retry", "The receiver of env:AM cannot be reached: InvalidURL")
+
+
 def test_a_secret_address_of_a_receiver_is_never_shown(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AM", f"{endpoint.url}/{SECRET}")
     endpoint.handle = lambda headers, body: (403, {"you": SECRET})

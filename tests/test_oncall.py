@@ -37,6 +37,14 @@ def test_a_turn_of_whole_days_hands_over_at_the_same_local_time_through_summer_t
     assert held.person == "anna"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("every", "4000000d"), ("start", "0001-01-01T00:00:00+05:00"), ("start", "9999-12-31T09:00:00")]
+)
+def test_what_leads_out_of_the_calendar_is_no_rota(key: str, value: str) -> None:
+    with pytest.raises(ValueError, match=key):
+        rota(**{key: value})
+
+
 def test_shorter_turns_are_plain_hours() -> None:
     people = [turn(rota(every="8h"), at("2026-03-29T00:00Z") + 8 * 3600.0 * n) for n in range(4)]
     assert [one.person for one in people if one] == ["bo", "anna", "bo", "anna"]

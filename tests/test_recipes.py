@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from examples.receiver import STAGE
 from monitor.clock import ManualClock
 from monitor.hooks import Acknowledgement
 from monitor.store.database import Database
@@ -109,6 +111,16 @@ def test_what_is_wrong_with_the_file_is_said(
     assert said in row.last_error
 
 
+def test_a_stage_of_a_rollout_is_refused_in_words_and_changes_nothing(flags: Path) -> None:
+    before, body = flags.read_bytes(), {"type": STAGE, "data": {"policy": "cooling", "split": {"v6": 0.9, "v7": 0.1}}}
+    argv = [sys.executable, "-m", "examples.recipes.flag_file", "--file", str(flags)]
+    done = subprocess.run(argv, input=json.dumps(body), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, flags.read_bytes()) == (100, "", before)
+    assert (
+        "cannot give cooling the split of a stage of a rollout: stop it with `checkrein rollout abort`" in done.stderr
+    )
+
+
 def test_killed_in_the_middle_of_its_write_it_leaves_the_old_file(
     flag: Recipe, flags: Path, database: Database, clock: ManualClock
 ) -> None:
@@ -189,6 +201,7 @@ def test_a_late_duplicate_never_patches_a_rollout(argo: Recipe, cluster: Path) -
     assert {line.split()[0] for line in (cluster / "calls.txt").read_text().splitlines()} == {"get"}
 
 
+@pytest.mark.full
 def test_a_patch_of_what_changed_meanwhile_is_refused_and_comes_again(argo: Recipe, cluster: Path) -> None:
     """Between reading and writing somebody else writes: the first read is answered with an older object."""
     kubectl = cluster.parent / "bin" / "kubectl"
@@ -205,6 +218,7 @@ def test_a_patch_of_what_changed_meanwhile_is_refused_and_comes_again(argo: Reci
     assert argo.row(row.id).acknowledged is not None
 
 
+@pytest.mark.full
 def test_a_rollout_that_does_not_become_healthy_is_not_acknowledged(
     argo: Recipe, cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from monitor import tokens
 from monitor.clock import ManualClock, stamp
 from monitor.store.database import Database
 from monitor.store.tables import events, reviews
@@ -68,6 +69,17 @@ def test_a_shadow_row_is_queued_when_it_is_posted_and_judged_by_tokens(api: Api,
     assert [one["verdict"] for one in decided["verdicts"]] == ["exploit", "exploit"]
     found = api.get("/policies/cooling/review-agreement").json()
     assert (found["items"], found["versions"][0]["rates"]["exploit"]["value"]) == (1, 1.0)
+
+
+def test_one_person_with_two_tokens_or_spellings_decides_nothing_alone(api: Api) -> None:
+    api.lines([decision("d1"), shadow("s1")])
+    (row,) = api.get("/reviews?policy=cooling").json()
+    path, said = f"/reviews/{row['id']}/verdict", {"verdict": "neutral"}
+    for name, person in (("laptop", "zoë"), ("telephone", "Zoe\u0308 "), ("tablet", "\uff3aOË")):
+        with api.parts.database.begin() as connection:
+            api.token = tokens.create(connection, api.parts.clock, name, person, ["act"], 86400.0, "test")
+        found = api.post(path, said).json()
+        assert (found["state"], found["judged_by"], found["blind"]) == ("open", 1, False)
 
 
 @pytest.mark.parametrize("identity", ["0", "x", "9" * 300, "%00", "%D9%A3"])

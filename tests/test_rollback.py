@@ -13,6 +13,7 @@ from monitor.acting import rollback, route
 from monitor.acting.rollback import Outcome
 from monitor.clock import ManualClock
 from monitor.incidents import close_quiet
+from monitor.incidents.rows import spent
 from monitor.store.database import Database
 from monitor.store.tables import actions, alerts, events, incidents, policies, routes
 
@@ -237,6 +238,7 @@ def test_an_incident_closes_after_thirty_quiet_minutes_and_not_before(desk: Desk
     desk.clock.advance(7200)
     assert close() == []  # its actions are unfinished
     with desk.database.begin() as connection:
+        connection.execute(update(incidents).values(level=1))  # before anybody was told it closes never
         connection.execute(update(actions).values(state="confirmed", confirmed=desk.clock.now()))
         named = {"policy": "cooling", "version": "v6", "trigger": "no_data", "key": "", "severity": "page"}
         state = {"state": "firing", "health": "ok", "since": 0.0, "streak": 0, "judged_until": 0.0, "reason": ""}
@@ -250,8 +252,13 @@ def test_an_incident_closes_after_thirty_quiet_minutes_and_not_before(desk: Desk
     desk.clock.advance(1)
     assert len(close()) == 1
     assert desk.kinds()[-1] == "incident.closed"
+    with desk.database.read() as connection:
+        later = ManualClock(desk.clock.now() + 1800.0)
+        assert [spent(connection, clock, "cooling") for clock in (desk.clock, later)] == [("v7",), ()]
     assert desk.ask("v6").to_version == "rules"
-    assert len(desk.rows(incidents)) == 2
+    (row,) = desk.rows(incidents)
+    assert (row.state, row.closed, row.reopened) == ("triggered", None, 1), "30 minutes later it is the same trouble"
+    assert json.loads(row.rolled_back) == ["v6", "v7"]
 
 
 def test_the_route_before_its_first_row_is_what_the_configuration_names(desk: Desk) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
 
+from monitor.acting import by_hand
 from monitor.clock import ManualClock
 from monitor.rollouts.store import RolloutError
 from monitor.store.database import Database
@@ -134,3 +136,49 @@ def test_nothing_advances_while_something_is_open_or_nobody_looked(desk: Desk) -
     assert "judges it anew" in desk.refusal(BEN)[1]
     desk.clock.at -= 3600
     assert "judges it anew" in desk.refusal(BEN)[1]
+
+
+def test_a_file_that_asks_for_one_person_now_is_a_limitation_that_the_rollout_shows(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = Desk(database, clock, tmp_path)
+    desk.start()
+    assert desk.row().limitation == ""
+    desk.settings = Desk(database, clock, tmp_path, {**RULE, "single_operator": True}).settings
+    assert desk.agree(BEN).changed == ["plan"]
+    assert desk.agree(ANNA).row.phase == "approved"
+    assert "Single operator" in desk.row().limitation
+
+
+def test_nobody_alone_brings_a_draft_to_serve_by_calling_it_a_rollback(desk: Desk) -> None:
+    desk.start()
+    with pytest.raises(ValueError, match="being rolled out"):
+        desk.ask(lambda connection: by_hand.request(connection, desk.parts, "cooling", "v7", "Go.", "dora"))
+    assert desk.route() == ("v6", {"v6": 1.0}, 1)
+
+
+def test_every_step_that_one_person_was_enough_for_says_so_in_the_record(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    desk = Desk(database, clock, tmp_path, {**RULE, "single_operator": True})
+    desk.start()
+    desk.agree(ANNA)
+    moved = [json.loads(row.body) for row in desk.rows(events) if row.kind in ("rollout.draft", "rollout.approved")]
+    assert [body["limitation"][:15] for body in moved] == ["Single operator"] * 2
+
+
+def test_an_abort_that_could_tell_nobody_is_refused_and_one_that_moves_nothing_is_not(desk: Desk) -> None:
+    desk.approved()
+    desk.look()
+    kept = desk.settings
+    desk.settings = kept.model_copy(update={"policy": {}})
+    with pytest.raises(RolloutError, match="put it back into checkrein"):
+        desk.stop("abort")
+    assert (desk.phase, desk.route()[1]) == ("applying", {"v6": 0.5, "v7": 0.5})
+    desk.settings = kept
+    desk.stop("abort")
+    assert (desk.phase, desk.route()[1]) == ("aborted", {"v6": 1.0})
+    desk.start()
+    desk.settings = kept.model_copy(update={"policy": {}})
+    desk.stop("abort", 2)
+    assert desk.row(2).phase == "aborted"

@@ -113,6 +113,7 @@ def test_the_first_token_is_made_although_a_person_has_one(database: Database, c
         ({"can": ["aprove"]}, "did you mean approve"),
         ({"can": []}, "nothing is no scope"),
         ({"person": " "}, "must not be empty"),
+        ({"person": "\u200b"}, "must not be empty"),
         ({"name": ""}, "must not be empty"),
         ({"person": "a\x00b"}, "must not be empty"),
         ({"lasts": 0.0}, "at most 366 days"),
@@ -138,3 +139,44 @@ def test_tokens_from_the_command_line(
     assert desk.run("token", "revoke", "laptop").status == 0
     assert desk.run("token", "revoke", "laptop").status == 1
     assert desk.run("token", "create", "x", "--person", "anna", "--can", "aprove").status == 2
+
+
+def test_a_new_token_in_the_environment_revokes_the_one_before_it(
+    database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "o" * 20, "n" * 20
+    for token in (old, old, new):
+        monkeypatch.setenv(tokens.VARIABLE, token)
+        assert tokens.ensure(database, clock) is None
+    with database.read() as connection:
+        assert tokens.bearer(connection, old, clock) is None
+        assert tokens.bearer(connection, new, clock) is not None
+        kinds = [row.kind for row in connection.execute(select(events).order_by(events.c.id))]
+    assert kinds == ["token.created", "token.revoked", "token.created"]
+    monkeypatch.setenv(tokens.VARIABLE, old)  # a process that was left with it does not bring it back
+    tokens.ensure(database, clock)
+    with database.read() as connection:
+        assert tokens.bearer(connection, old, clock) is None
+        assert tokens.bearer(connection, new, clock) is not None
+
+
+@pytest.mark.parametrize("spelling", ["anna bell", " Anna  Bell ", "ANNA\u00a0BELL", "Anna Bell\u200b", "Ａnna Bell"])
+def test_another_spelling_of_a_person_is_the_same_person(api: Api, clock: ManualClock, spelling: str) -> None:
+    held = [
+        made(api, clock, "act", name="one", person="Anna Bell"),
+        made(api, clock, "act", name="two", person=spelling),
+    ]
+    with api.parts.database.read() as connection:
+        found = [tokens.bearer(connection, one, clock) for one in held]
+    assert [one.person for one in found if one] == ["Anna Bell", "Anna Bell"]
+
+
+def test_no_address_acts_for_a_token_that_may_only_look(api: Api, clock: ManualClock) -> None:
+    token = made(api, clock, "view")
+    described = api.get("/openapi.json").json()["paths"]
+    posts = [path for path, verbs in described.items() if set(verbs) & {"post", "put", "patch", "delete"}]
+    assert len(posts) > 25
+    for path in posts:
+        plain = path.removeprefix("/api/v1").replace("{", "").replace("}", "")
+        answer = api.post(plain, headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == 403, path

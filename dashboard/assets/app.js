@@ -10,6 +10,11 @@
     return clock === null ? null : clock.now + ((performance.now() - clock.at) / 1000) * clock.speed;
   }
 
+  // People are woken by the machine's clock, which a log that is replayed does not follow.
+  function real() {
+    return clock === null || !clock.real ? null : clock.real + (performance.now() - clock.at) / 1000;
+  }
+
   function length(seconds) {
     for (var i = 0; i < UNITS.length; i++) {
       if (seconds >= UNITS[i][1]) {
@@ -22,7 +27,7 @@
   c.now = now;
   c.beat = function (pulse) {
     if (pulse) {
-      clock = { now: pulse.now, speed: pulse.speed, at: performance.now() };
+      clock = { now: pulse.now, speed: pulse.speed, real: pulse.real, at: performance.now() };
       document.title = pulse.title;
     }
     return window.dash_clientside.no_update;
@@ -52,15 +57,20 @@
   document.addEventListener("visibilitychange", rest);
 
   // ---- once a second: relative times, clock, connection, filter, where we are
+  function relative(name, t) {
+    document.querySelectorAll("time[data-" + name + "]").forEach(function (element) {
+      var at = Number(element.dataset[name]), age = t - at;
+      var text = age < 0 ? "in " + length(-age) : length(age) + " ago";
+      if (element.firstChild && element.firstChild.nodeValue !== text) { element.firstChild.nodeValue = text; }
+      element.title = c.absolute(at);
+    });
+  }
+
   function times() {
     var t = now();
     if (t === null) { return; }
-    document.querySelectorAll("time[data-at]").forEach(function (element) {
-      var age = t - Number(element.dataset.at);
-      var text = age < 0 ? "in " + length(-age) : length(age) + " ago";
-      if (element.firstChild && element.firstChild.nodeValue !== text) { element.firstChild.nodeValue = text; }
-      element.title = c.absolute(Number(element.dataset.at));
-    });
+    relative("at", t);
+    relative("real", real());
     var shown = document.getElementById("now");
     if (shown) { shown.textContent = c.absolute(t).slice(11); }
   }
@@ -83,9 +93,16 @@
     });
   }
 
+  var place = location.pathname;
   function here() {
+    if (place !== location.pathname) { // what was done on the page before is no news here
+      place = location.pathname;
+      window.dash_clientside.set_props("said", { children: "" });
+    }
     document.querySelectorAll("a.nav").forEach(function (link) {
-      if (new URL(link.href).pathname === location.pathname) { link.setAttribute("aria-current", "page"); }
+      var path = new URL(link.href).pathname;
+      var under = path !== "/" && (location.pathname.indexOf(path + "/") === 0 || location.pathname.indexOf(path.replace(/s$/, "") + "/") === 0);
+      if (path === location.pathname || under) { link.setAttribute("aria-current", "page"); }
       else { link.removeAttribute("aria-current"); }
     });
   }
@@ -111,12 +128,33 @@
   document.addEventListener("input", function (event) { if (event.target.id === "filter") { filter(); } });
 
   // ---- buttons that need no server
+  function menu(open) {
+    document.body.classList.toggle("has-menu", open);
+    document.getElementById("menu").setAttribute("aria-expanded", String(open));
+  }
+  function copy(button) {
+    function said(word) { button.textContent = word; setTimeout(function () { button.textContent = "Copy"; }, 2000); }
+    if (!navigator.clipboard) { said("Select it"); return; } // a page without TLS may not write there
+    navigator.clipboard.writeText(button.dataset.copy).then(function () { said("Copied"); }, function () { said("Select it"); });
+  }
   document.addEventListener("click", function (event) {
-    var target = event.target.closest("[data-constraint], #theme, #help-open, #help-close, .skip");
+    var target = event.target.closest("[data-constraint], [data-ask], #theme, #help-open, #help-close, .skip, #menu, a.nav, [data-copy], [data-review]");
     if (!target) { return; }
-    if (target.dataset.constraint) {
+    if (target.id === "menu" || target.matches("a.nav")) {
+      menu(target.id === "menu" && !document.body.classList.contains("has-menu"));
+    } else if (target.dataset.copy) {
+      copy(target);
+    } else if (target.dataset.review) {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) { return; } // a tab of its own
+      event.preventDefault();
+      window.dash_clientside.set_props("review-item", { data: target.dataset.review });
+      window.scrollTo(0, 0);
+    } else if (target.dataset.constraint) {
       window.dash_clientside.set_props("constraint", { data: target.dataset.constraint });
       c.address({ constraint: target.dataset.constraint });
+    } else if (target.dataset.ask) {
+      var on = JSON.parse(target.dataset.on);
+      window.dash_clientside.set_props("asked", { data: { what: target.dataset.ask, on: on, at: performance.now() } });
     } else if (target.id === "theme") {
       var dark = document.documentElement.getAttribute("data-mantine-color-scheme") !== "dark";
       document.documentElement.setAttribute("data-mantine-color-scheme", dark ? "dark" : "light");
@@ -171,8 +209,15 @@
       p: function () { document.getElementById("pause").click(); },
       "g o": function () { open("/"); },
       "g a": function () { open("/alerts"); },
-      "g r": function () { open("/readiness"); }
+      "g i": function () { open("/incidents"); },
+      "g l": function () { open("/rollouts"); },
+      "g v": function () { open("/reviews"); },
+      "g r": function () { open("/readiness"); },
+      "g p": function () { open("/operations"); }
     };
+    // a button may name the key that presses it
+    var named = document.querySelector('[data-key="' + CSS.escape(key) + '"]');
+    if (named && named.offsetParent !== null && !named.disabled) { event.preventDefault(); named.click(); return; }
     if (actions[key]) { event.preventDefault(); actions[key](); }
   });
 })();

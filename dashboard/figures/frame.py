@@ -21,8 +21,10 @@ MUTED = "#71808f"
 RED = "#e03e3e"
 AMBER = "#d9831f"
 GREEN = "#2f9e5b"
+VIOLET = "#8a63c9"
 BANDS = ("rgba(47,128,208,0.07)", "rgba(47,128,208,0.09)", "rgba(47,128,208,0.12)")  # 3, 2, 1 sigma; they add up
-MARKS = {"rollback": RED, "held": AMBER, "confirmed": GREEN, "baseline": MUTED}
+MARKS = {"rollback": RED, "held": AMBER, "confirmed": GREEN, "baseline": MUTED, "stage": ACCENT, "incident": VIOLET}
+SIGNS = {"rollback": "■ ", "held": "■ ", "stage": "► ", "incident": "▲ "}
 _STEPPED = 200
 FONT = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
@@ -149,7 +151,7 @@ def ribbon(
 
 
 def mark(figure: go.Figure, markers: pd.DataFrame, begin: float, end: float, *, named: bool = False) -> go.Figure:
-    """Draw what happened as vertical lines; with ``named`` the rollbacks and baselines say what they are."""
+    """Draw what happened as vertical lines; with ``named`` all but confirmations say what they are."""
     if markers.empty:
         return figure
     close = 0.02 * (end - begin)
@@ -167,8 +169,8 @@ def mark(figure: go.Figure, markers: pd.DataFrame, begin: float, end: float, *, 
         if named and kind != "confirmed" and when - said >= close:
             lowered = lowered + 1 if when - said < 0.25 * (end - begin) else 0
             said = when
-            late = when > begin + 0.8 * (end - begin)
-            sign = "■ " if kind in {"rollback", "held"} else ""
+            late = when > begin + 0.5 * (end - begin)  # to the side that has room, on a telephone too
+            sign = SIGNS.get(kind, "")
             notes.append(
                 {"x": when * 1000, "y": 1, "yref": "paper", "text": sign + html.escape(shorter(text, 40)),
                  "showarrow": False, "xanchor": "right" if late else "left", "yanchor": "top",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import Dash, Input, Output, State, dcc, html
@@ -10,6 +11,8 @@ from dashboard.components import link, moment, prose, shape_of, state, strip, un
 from dashboard.data import Data
 from dashboard.findings import grouped
 from dashboard.guard import kept
+from dashboard.pages.rollout_parts import tag
+from dashboard.troubles import line
 from dashboard.words import ACTIONS, number, percent, plural
 
 _COLUMNS = (
@@ -66,7 +69,9 @@ def register(app: Dash, data: Data) -> None:
     def show(_judged: str | None, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, Any]:
             overview, now = data.overview(), data.now()
-            return attention(data.alerts()["open"], overview, now), table(overview["policies"], now)
+            real = data.duty.real()
+            lines = {name: line(one, now, real) for name, one in data.duty.held().items()}
+            return attention(data.alerts()["open"], overview, now, lines), table(overview["policies"], now)
 
         return kept(read, 2, data.now(), seen)
 
@@ -80,8 +85,10 @@ def register(app: Dash, data: Data) -> None:
     )(show)
 
 
-def attention(opened: list[dict[str, Any]], overview: dict[str, Any], now: float) -> Any:
-    """Return what is open; where nothing is, what was looked at."""
+def attention(
+    opened: list[dict[str, Any]], overview: dict[str, Any], now: float, troubles: Mapping[str, Any] | None = None
+) -> Any:
+    """Return what is open with the incident of each policy; where nothing is, what was looked at."""
     rows = overview["policies"]
     judged = sum(row["state"] == "healthy" for row in rows)
     if not rows:
@@ -94,7 +101,11 @@ def attention(opened: list[dict[str, Any]], overview: dict[str, Any], now: float
             f" Nothing fires, but only {judged} of {len(rows)} policies could be judged healthy.",
         ]
     policies = list(dict.fromkeys(item["policy"] for item in opened))
-    shown = grouped([item for item in opened if item["policy"] in policies[:_ATTENTION]], now, empty=empty, most=_EACH)
+    lines = troubles or {}
+    first = [item for item in opened if item["policy"] in policies[:_ATTENTION]]
+    quiet = [said for name, said in lines.items() if name not in policies]  # nothing of it fires, and it is not over
+    shown: Any = grouped(first, now, empty=empty, most=_EACH, troubles=lines)
+    shown = html.Div([*quiet, shown]) if quiet else shown
     rest = len(policies) - _ATTENTION
     more = html.P(dcc.Link(f"and {plural(rest, 'policy')} more", href="/alerts"))
     return html.Div([shown, more]) if rest > 0 else shown
@@ -110,7 +121,12 @@ def _row(row: dict[str, Any], now: float) -> html.Tr:
     best = row["best"]
     cells = [
         strip(row["strip"]),
-        [html.B(row["serving"]), html.Small(f"generation {row['generation']}"), _acted(row["action"])],
+        [
+            html.B(row["serving"]),
+            html.Small(f"generation {row['generation']}"),
+            tag(row["rollout"], row["policy"]),
+            _acted(row["action"]),
+        ],
         _metric(row["reward"], "reward"),
         _metric(row["violations"], "violations"),
         _metric(row["drift"], "drift"),
@@ -168,7 +184,7 @@ def _acted(action: dict[str, Any] | None) -> Any:
     if action["stuck"] and not action["to_version"]:
         return html.Small([shape_of("page"), " no version left to roll back to"])
     shown = ACTIONS.get(action["state"], "rollback" if action["stuck"] else "pending")
-    return html.Small([shape_of(shown), f" rollback {action['state'].replace('_', ' ')}"])
+    return html.Small([shape_of(shown), f" {action['kind']} {action['state'].replace('_', ' ')}"])
 
 
 def _ready(summary: dict[str, int] | None) -> Any:

@@ -10,7 +10,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboard import figures, reports
-from dashboard.components import graph, legend, moment, panel, state, unread
+from dashboard.components import graph, legend, moment, panel, state, triggers_link, unread
 from dashboard.current import data as current
 from dashboard.data import Data, rate_series, span_of
 from dashboard.findings import findings
@@ -20,6 +20,7 @@ from dashboard.pages import runbook as runbook_page
 from dashboard.pages.notes import constraints, control_note, drift_more, drift_note, entropy_note
 from dashboard.pages.rivals import rivals
 from dashboard.pages.standing import situation
+from dashboard.troubles import line
 
 _PANELS = {"reward": "control", "violation_rate": "rates", "hard_constraint": "rates", "state_drift": "drift"}
 _PANELS |= {"action_entropy": "entropy", "candidate_value": "candidates", "volume": "control"}
@@ -44,7 +45,9 @@ def layout(
         [
             html.Div(
                 [
-                    html.Div([html.H1(policy), html.Div(id="policy-state")], className="heading"),
+                    html.Div(
+                        [html.H1(policy), html.Div(id="policy-state"), triggers_link(policy)], className="heading"
+                    ),
                     ranges.picker(ranges.chosen(range, query, "6h")),
                     html.Button("Roll back…", id="rollback-open", className="danger"),
                 ],
@@ -95,7 +98,9 @@ def register(app: Dash, data: Data) -> None:
     def stand(_pulse: Any, policy: str, seen: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
             found, now = data.situation(policy), data.now()
-            return state(found["state"], size="large"), situation(found, data.alerts(policy)["open"], now)
+            trouble = data.duty.held().get(policy)
+            told = line(trouble, now, data.duty.real()) if trouble else None
+            return state(found["state"], size="large"), situation(found, data.alerts(policy)["open"], now, told)
 
         return kept(read, 2, data.now(), seen)
 

@@ -11,8 +11,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from examples.receiver import EVENT, REHEARSALS
+from examples.receiver import EVENT, REHEARSALS, STAGE
 
+_SPLIT = (
+    "This recipe moves all traffic and cannot give {} the split of a stage of a rollout: stop it with `checkrein"
+    " rollout abort`, or take rollouts with a receiver that knows splits."
+)
 DONE, LATER, REFUSED = 0, 75, 100  # exit statuses of the `command` hook: delivered, tried again, needs a person
 
 
@@ -51,9 +55,11 @@ def event_of(body: bytes) -> Event:
     """
     try:
         event = json.loads(body)
-        data = event["data"]
+        data, kind = event["data"], event["type"]
+        if kind == STAGE:
+            raise RefusedError(_SPLIT.format(data["policy"]))
         policy, version, generation = data["policy"], data["to_version"], data["generation"]
-        if [type(policy), type(version), type(generation)] != [str, str, int] or event["type"] != EVENT:
+        if [type(policy), type(version), type(generation)] != [str, str, int] or kind != EVENT:
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         wanted = "data.policy, data.to_version and data.generation"

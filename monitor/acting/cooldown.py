@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from monitor import events
 from monitor.acting import rollback
@@ -16,14 +18,11 @@ _COOLING = actions.c.state == ActionState.COOLING_DOWN.value
 
 
 def cooled(connection: Connection, settings: Settings, clock: Clock) -> list[str]:
-    """Return the waiting actions whose wait is over and whose trigger fires still; a cheap read."""
-    c = alerts.c
-    firing = select(c.key).where(
-        c.policy == actions.c.policy,
-        c.version == actions.c.from_version,
-        c.trigger == actions.c.trigger,
-        c.state == "firing",
-    )
+    """Return the waiting actions whose wait is over and whose version fires still; a cheap read.
+
+    One action waits for a version, whoever asks for it: when what asked first is over, another trigger may still ask.
+    """
+    firing = select(alerts.c.key).where(*_asking(actions.c.policy, actions.c.from_version))
     waiting = select(actions.c.id, actions.c.policy).where(_COOLING, firing.exists()).order_by(actions.c.requested)
     return [
         row.id
@@ -32,17 +31,29 @@ def cooled(connection: Connection, settings: Settings, clock: Clock) -> list[str
     ]
 
 
+def _asking(policy: Any, version: Any) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of an alert that asks for a rollback of a version now."""
+    c = alerts.c
+    return c.policy == policy, c.version == version, c.state == "firing", c.severity == "rollback", ~c.dry_run
+
+
 def release(connection: Connection, settings: Settings, clock: Clock, identity: str) -> tuple[str, ...]:
     """Ask again for what waited, inside the caller's write transaction; return the actions that came of it.
 
     The request is judged afresh: who serves, what was rolled back and the limits may have changed meanwhile.
     """
-    new = step(ActionState.COOLING_DOWN, ActionEvent.SUPERSEDE).value
-    here = update(actions).where(actions.c.id == identity, _COOLING).values(state=new)
-    row = connection.execute(here.returning(*actions.c)).one_or_none()
+    row = connection.execute(select(actions).where(actions.c.id == identity, _COOLING)).one_or_none()
     if row is None:
         return ()  # another worker was first, or what asked for it is over
-    text = f"The wait of the rollback of {row.policy} from {row.from_version} is over, and {row.trigger} still fires."
+    rollback.locked_route(connection, settings, clock, row.policy)  # first, as whoever moves it does, or both deadlock
+    c = alerts.c
+    asking = select(c.trigger, c.reason).where(*_asking(row.policy, row.from_version))
+    found = connection.execute(asking.order_by(c.trigger != row.trigger, c.since, c.trigger).limit(1)).one_or_none()
+    new = step(ActionState.COOLING_DOWN, ActionEvent.SUPERSEDE).value
+    here = update(actions).where(actions.c.id == identity, _COOLING).values(state=new)
+    if found is None or connection.execute(here).rowcount != 1:
+        return ()
+    text = f"The wait of the rollback of {row.policy} from {row.from_version} is over, and {found.trigger} fires."
     events.record(connection, clock, "rollback.cooled", row.policy, "checkrein", {"action": identity, "text": text})
     outcome = rollback.request(
         connection,
@@ -50,8 +61,8 @@ def release(connection: Connection, settings: Settings, clock: Clock, identity: 
         clock,
         row.policy,
         from_version=row.from_version,
-        reason=row.reason,
-        trigger=row.trigger,
+        reason=found.reason,
+        trigger=found.trigger,
         actor=row.actor,
         mode="automatic",
     )

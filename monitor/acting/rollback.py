@@ -144,8 +144,8 @@ def request(
     old = from_version or (canary if canary and to_version in (None, route.serving) else route.serving)
     if to_version == old:
         raise ValueError(f"{old} is the version to be stopped: name another one, or none to follow the fallbacks")
-    if to_version is not None and to_version == canary and trigger == "manual":
-        raise ValueError(f"{canary} is being rolled out: more traffic for it is `checkrein rollout advance`, by two")
+    if to_version is not None and trigger == "manual" and to_version in (canary, ended.candidate(connection, policy)):
+        raise ValueError(f"{to_version} is being rolled out: two people advance it, or abort it first")
     if old not in {route.serving, *routed}:
         sentence = f"{old} does not serve {policy} any more: {route.serving} does, generation {route.generation}."
         body = {"from_version": old, "generation": route.generation, "trigger": trigger, "reason": reason}

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, insert, select
 from monitor import events
 from monitor.acting import limits, rollback
 from monitor.clock import Clock
+from monitor.incidents.rows import spent
 from monitor.judging.decide import Alert, Change
 from monitor.settings import Settings
-from monitor.store.tables import actions, alerts, incidents, routes
+from monitor.store.tables import actions, alerts, routes
 from runbooks.actions import ActionEvent, ActionState, step
 
 WOULD = "dry_run.rollback"  # not rollback.*: the ledger of firings is of those that were armed
@@ -49,10 +50,9 @@ def write_down(connection: Connection, parts: _Parts, alert: Alert) -> list[str]
     route = connection.execute(select(routes).where(routes.c.policy == policy)).one_or_none()
     if route is None or (old != route.serving and not json.loads(route.split).get(old, 0.0) > 0):
         return []
-    opened = select(incidents.c.rolled_back).where(incidents.c.policy == policy, incidents.c.closed.is_(None))
-    spent = json.loads(connection.execute(opened.order_by(incidents.c.id.desc()).limit(1)).scalar() or "[]")
+    tried = spent(connection, clock, policy)
     chain = rollback.fallbacks(parts.settings, policy, route.serving, old)
-    target = next((version for version in chain if version != old and version not in spent), None)
+    target = next((version for version in chain if version != old and version not in tried), None)
     sentence = _sentence(connection, parts, alert, target, route.generation)
     now, real = clock.now(), clock.real()
     row = {"id": f"act_{uuid.uuid4().hex}", "policy": policy, "kind": "rollback", "hook": "", "body": ""}

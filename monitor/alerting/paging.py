@@ -18,6 +18,7 @@ from monitor.alerting import alert_ids
 from monitor.alerting.inhibitions import Where
 from monitor.alerting.overlays import QUIET, over
 from monitor.clock import Clock
+from monitor.incidents.rows import SET_BACK
 from monitor.judging.decide import Alert, Change
 from monitor.settings import Settings
 from monitor.store.database import upsert
@@ -121,7 +122,8 @@ def step(
     pages, mute
         Whether alerts of its severity page, and whether a silence or maintenance covers it.
     """
-    if notice.flapping is not None and notice.moved is not None and now - notice.moved >= QUIET:
+    # What lies in the future was written before the clock was set back: how long ago is unknown, and long enough.
+    if notice.flapping is not None and notice.moved is not None and not -SET_BACK <= now - notice.moved < QUIET:
         notice = replace(notice, flapping=None, told="")
     if crossed:
         notice = replace(notice, moved=now)
@@ -135,7 +137,7 @@ def step(
         return replace(notice, told="flapping", paged=now), "flapping"
     if alert.state not in _RAISED:
         return replace(notice, told=""), None
-    recent = notice.paged is not None and now - notice.paged < QUIET
+    recent = notice.paged is not None and -SET_BACK <= now - notice.paged < QUIET
     if not pages or alert.state != "firing" or notice.told or recent:
         return notice, None
     return replace(notice, told="firing", paged=now), "firing"

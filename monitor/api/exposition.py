@@ -12,13 +12,15 @@ from sqlalchemy import Connection, case, func, select
 from monitor.alerting.overlays import KINDS
 from monitor.clock import Clock
 from monitor.drill.kept import KILL, newest_passed
+from monitor.incidents.rows import unanswered_since
 from monitor.notify import outbox
 from monitor.review import told
 from monitor.running.failures import FAILED
 from monitor.settings import Settings
 from monitor.status import HEALTH, alerts_of
-from monitor.store.tables import actions, alerts, heartbeats, notifications, policies, quarantine
+from monitor.store.tables import actions, alerts, heartbeats, incidents, notifications, policies, quarantine
 from runbooks.actions import ActionState
+from runbooks.incidents import IncidentState
 from runbooks.messages import MessageState
 
 _OPEN = ("pending", "in_flight", "delivered", "unconfirmed")
@@ -57,6 +59,7 @@ def exposition(connection: Connection, settings: Settings, clock: Clock) -> str:
     gauge("outbox_oldest_seconds", "Age of the oldest unfinished action").set(clock.real() - oldest if oldest else 0)
     _deliveries(connection, settings, gauge)
     _messages(connection, settings, clock, gauge)
+    _incidents(connection, settings, clock, gauge)
     firing = gauge("alerts_firing", "Alerts that fire, by severity", "policy", "severity")
     by = (alerts.c.policy, alerts.c.severity)
     for policy, severity, number in connection.execute(
@@ -147,6 +150,27 @@ def _messages(connection: Connection, settings: Settings, clock: Clock, gauge: C
     gauge("notifications_oldest_seconds", text).set(0 if oldest is None else max(0.0, clock.real() - oldest))
     dead = connection.execute(select(func.count()).where(outbox.troubled())).scalar_one()
     gauge("notifications_dead_letters", "Messages that could not be delivered; tests and drills aside").set(dead)
+
+
+def _incidents(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:
+    """Count the open incidents, and tell how long the oldest that wakes people has waited for an answer."""
+    opened = connection.execute(select(incidents).where(incidents.c.closed.is_(None))).all()
+    states = [state.value for state in IncidentState if state is not IncidentState.CLOSED]
+    counted = dict.fromkeys(((policy, state) for policy in settings.policy for state in states), 0)
+    waited = dict.fromkeys(settings.policy, 0.0)
+    for row in opened:
+        policy = row.policy if row.policy in settings.policy else GONE
+        counted[policy, row.state] = counted.get((policy, row.state), 0) + 1
+        if row.state == IncidentState.TRIGGERED:
+            age = clock.now() - unanswered_since(connection, row)
+            waited[policy] = max(waited.get(policy, 0.0), age if age >= -_FUTURE else math.inf)
+    told = gauge("incidents", "Open incidents by policy and state", "policy", "state")
+    for labels, number in counted.items():
+        told.labels(*labels).set(number)
+    text = "Age of the oldest open incident that nobody has acknowledged; 0: none waits"
+    unanswered = gauge("incidents_unacknowledged_seconds", text, "policy")
+    for policy, seconds in waited.items():
+        unanswered.labels(policy).set(seconds)
 
 
 def _reviews(connection: Connection, settings: Settings, clock: Clock, gauge: Callable[..., Gauge]) -> None:

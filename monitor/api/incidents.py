@@ -135,6 +135,19 @@ def router(scheduler: Scheduler) -> APIRouter:
             lambda c, n: incidents.unacknowledge(c, parts.clock, n, body.by or actor),
         )  # fmt: skip
 
+    @routes.post("/incidents/{number}/escalate", summary="Wake the next level now")
+    def escalate(
+        number: str,
+        body: Said,
+        actor: str = Depends(token),
+        idempotency_key: _Key = None,
+    ) -> JSONResponse:
+        """Tell the next level at once, without waiting for its time; whoever had taken the incident gives it back."""
+        return changed(
+            number, idempotency_key, "escalate", body,
+            lambda c, n: incidents.escalate(c, parts.settings, parts.clock, n, body.by or actor),
+        )  # fmt: skip
+
     @routes.post("/incidents/{number}/mitigate", summary="Say that somebody acts")
     def mitigate(
         number: str,

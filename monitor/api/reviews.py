@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.api.access import actor as token
+from monitor.api.access import bearer
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
 from monitor.review import concluded, judging, told
 from monitor.running.scheduler import Scheduler
+from monitor.tokens import Bearer
 from runbooks.reviews import Verdict
 
 
@@ -62,23 +63,23 @@ def router(scheduler: Scheduler) -> APIRouter:
     def judge(
         identity: str,
         body: VerdictRequest,
-        actor: str = Depends(token),
+        token: Annotated[Bearer, Depends(bearer)],
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
-        """Take the verdict of the token's owner, or change it; two different people decide an item."""
+        """Take the verdict of the token's person, or change it; two different people decide an item."""
         if "\x00" in identity:
             raise Problem(404, "there is no review with NUL in its id")
 
         def act() -> tuple[int, dict[str, Any]]:
-            said = {"verdict": body.verdict.value, "note": body.note}
+            said = {"verdict": body.verdict.value, "note": body.note, "actor": f"token:{token.name}"}
             try:
-                found = judging.judge(connection, parts.clock, identity, by=actor, **said, actor=f"token:{actor}")
+                found = judging.judge(connection, parts.clock, identity, by=token.who, **said)
             except judging.ReviewError as error:
                 raise Problem(422, str(error)) from None
             return 200, there(found, identity)
 
         with parts.database.begin() as connection:
-            asked = f"review {identity} {actor} {body.model_dump_json()}"
+            asked = f"review {identity} {token.name} {body.model_dump_json()}"
             return once(connection, idempotency_key, asked, parts.clock.now(), act)
 
     @routes.get("/policies/{policy}/review-agreement", summary="How far the reviewers of a policy agree")

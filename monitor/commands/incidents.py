@@ -74,6 +74,14 @@ def unack(number: Number, by: By, config: Config = CONFIG, as_json: Json = False
     return _change(config, as_json, number, lambda c, p: incidents.unacknowledge(c, p.clock, number, by))
 
 
+@incident_app.command("escalate")
+def escalate(number: Number, by: By, config: Config = CONFIG, as_json: Json = False) -> int:
+    """Wake the next level now. Whoever had taken the incident gives it back by that."""
+    from monitor import incidents
+
+    return _change(config, as_json, number, lambda c, p: incidents.escalate(c, p.settings, p.clock, number, by))
+
+
 @incident_app.command("note")
 def note(
     number: Number,

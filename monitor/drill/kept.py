@@ -86,12 +86,22 @@ def intact(row: Row[Any]) -> bool:
 
 
 def newest_passed(connection: Connection, policy: str | None = None) -> dict[tuple[str, str], Row[Any]]:
-    """Return the newest passed drill of each (policy, trigger); one whose row was changed afterwards is none."""
-    last = select(func.max(drills.c.id)).where(drills.c.state == "passed").group_by(drills.c.policy, drills.c.trigger)
+    """Return the newest passed drill of each (policy, trigger) that has not failed since.
+
+    One whose row was changed afterwards is none. One that shows nothing takes nothing back.
+    """
+    newest = _newest(connection, policy)
+    return {where: row for where, row in newest.items() if row.state == "passed" and intact(row)}
+
+
+def _newest(connection: Connection, policy: str | None) -> dict[tuple[str, str], Row[Any]]:
+    """Return the newest drill of each (policy, trigger) that passed or failed."""
+    shows = drills.c.state != "insufficient"
+    last = select(func.max(drills.c.id)).where(shows).group_by(drills.c.policy, drills.c.trigger)
     found = select(drills).where(drills.c.id.in_(last))
     if policy is not None:
         found = found.where(drills.c.policy == policy)
-    return {(row.policy, row.trigger): row for row in connection.execute(found) if intact(row)}
+    return {(row.policy, row.trigger): row for row in connection.execute(found)}
 
 
 def dates(connection: Connection) -> Mapping[tuple[str, str], str]:
@@ -115,12 +125,12 @@ def dates_of(settings: Settings) -> Mapping[tuple[str, str], str]:
 
 
 def overdue(connection: Connection, settings: Settings, clock: Clock, policy: str) -> list[dict[str, Any]]:
-    """Return the drills of a policy that passed once and are older than their page allows; the kill switch 30 days.
+    """Return the drills of a policy that failed at last, or are older than their page allows; the kill switch 30 days.
 
     What was never drilled is no finding here: the checklist says so.
     """
     known, found = settings.triggers(policy), []
-    for (_policy, trigger), row in sorted(newest_passed(connection, policy).items()):
+    for (_policy, trigger), row in sorted(_newest(connection, policy).items()):
         every = EVERY
         if trigger in known:
             try:
@@ -129,9 +139,12 @@ def overdue(connection: Connection, settings: Settings, clock: Clock, policy: st
                 every = EVERY
         elif trigger != KILL:
             continue
-        age = clock.now() - row.ended
-        if age > every:
+        age, text = clock.now() - row.ended, ""
+        if row.state == "failed":
+            text = f"{row.sentence} Repair it and drill it again."
+        elif age > every:
             text = f"{trigger} of {policy} was last drilled {age / DAY:.0f} days ago; due every {every / DAY:g} days."
+        if text:
             found.append({"trigger": trigger, "last": stamp(row.ended), "age_s": round(age, 3), "sentence": text})
     return found
 

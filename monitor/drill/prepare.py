@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from detectors import DETECTORS
 from monitor.bucketing.plans import current_plan
 from monitor.drill.faults import Fault, fault_of
 from monitor.drill.ground import Ground, ground
@@ -106,6 +107,10 @@ def prepare(parts: Parts, policy: str, trigger: str) -> Prepared:
             raise ConfigurationError(f"no trigger {trigger!r}; there are {', '.join(sorted(on))}, and kill")
         raise CannotDrillError(f"{trigger} is switched off for {policy}: nothing would fire. Set enabled = true.")
     rule = on[trigger]
+    if rule.detector not in DETECTORS:
+        raise ConfigurationError(f"trigger.{trigger}: there is no detector {rule.detector!r}")
+    if rule.dry_run:
+        raise CannotDrillError(f"{trigger} of {policy} is a dry run: it would do nothing. Set dry_run = false first.")
     fault = fault_of(rule)
     if fault is None:
         raise CannotDrillError(f"No synthetic fault is known for the metric {rule.metric} of {trigger}.")

@@ -92,6 +92,8 @@ async def exchange(
         if status == 0:  # once the status line is here the receiver has answered, whatever became of the rest
             raise
         content = b""
+    except (ValueError, ExceptionGroup) as error:  # what httpx lets through of a port or a host name that is none
+        raise httpx.InvalidURL(f"its address cannot be used ({type(error).__name__})") from None
     return status, waiting, content
 
 

@@ -36,7 +36,7 @@ def acknowledge(
     IncidentError
         If the name is empty, the time is too long or too short, or the incident is not one that waits for somebody.
     """
-    who, length, row = person(by), HOLDS if lasts is None else lasts, of(connection, incident)
+    who, length, row = person(by), HOLDS if lasts is None else lasts, of(connection, incident, held=True)
     if row is None:
         return False
     if not SHORTEST <= length <= LONGEST:

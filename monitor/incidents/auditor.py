@@ -6,6 +6,7 @@ a silence when this process, its database or its escalation has stopped.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, Row, select
 
 from monitor import events
 from monitor.clock import Clock
+from monitor.hooks.exchange import exchange
 from monitor.incidents.escalation import late
 from monitor.incidents.firing import firing
 from monitor.incidents.opening import open_incident, rise
@@ -115,14 +117,14 @@ class Auditor:
             return ""
         try:
             address = told.url if told.url.startswith("http") else secret(told.url, "heartbeat.url")
-            answer = httpx.get(address, timeout=told.timeout)
-        except (httpx.HTTPError, httpx.InvalidURL, ConfigurationError) as error:
+            status, _, _ = asyncio.run(exchange("GET", address, told.timeout))
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ConfigurationError) as error:
             fault = f"the heartbeat did not arrive: {type(error).__name__}"  # the address may be a secret
         else:
-            if answer.is_success:
+            if 200 <= status < 300:
                 self._pinged = real
                 return ""
-            fault = f"the heartbeat was answered with {answer.status_code}"
+            fault = f"the heartbeat was answered with {status}"
         log.warning(fault)
         return fault
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, or_, select
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
 
 from monitor.clock import Clock, stamp
 from monitor.incidents.firing import firing
 from monitor.incidents.opening import acted
-from monitor.incidents.rows import IncidentConflictError, move, of, person, possible, unfinished
+from monitor.incidents.rows import QUIET, IncidentConflictError, move, of, person, possible, unfinished
 from monitor.incidents.telling import tell
 from monitor.settings import Settings
 from monitor.store.tables import actions, alerts, incidents
@@ -15,14 +17,12 @@ from runbooks.actions import UNFINISHED
 from runbooks.alerts import OPEN, AlertState
 from runbooks.incidents import IncidentEvent, IncidentState
 
-QUIET = 1800.0  # a firing within 30 minutes of the last confirmation, or of a person's word, is the same incident
-
 
 def close_quiet(connection: Connection, clock: Clock) -> list[int]:
     """Close incidents in which nothing is unfinished, no paging alert is open, and 30 minutes were quiet.
 
-    An incident never closes while an action of it is unconfirmed, blocked or limited, and neither while it waits for
-    a person because no alert shows when it is over.
+    An incident never closes while an action of it is unconfirmed, blocked or limited, while it waits for a person
+    because no alert shows when it is over, or before anybody was told of it.
     """
     c, before = incidents.c, clock.now() - QUIET
     unfinished_ones = select(actions.c.incident).where(actions.c.incident == c.id, actions.c.state.in_(UNFINISHED))
@@ -35,6 +35,7 @@ def close_quiet(connection: Connection, clock: Clock) -> list[int]:
         ~unfinished_ones.exists(),
         ~paging.where(or_(alerts.c.state.in_(OPEN), lately)).exists(),
         or_(c.asks.is_(None), ~c.asks),
+        or_(c.state != IncidentState.TRIGGERED, c.level > 0),
         func.coalesce(last.scalar_subquery(), c.opened) <= before,
         func.coalesce(c.mitigated, c.opened) <= before,
         func.coalesce(c.resolved, c.opened) <= before,
@@ -66,19 +67,9 @@ def resolve(connection: Connection, settings: Settings, clock: Clock, incident: 
     if row is None:
         return False
     possible(row, IncidentEvent.RESOLVE)
-    left = unfinished(connection, incident)
-    if left:
-        states = ", ".join(dict.fromkeys(left))
-        raise IncidentConflictError(
-            f"incident {incident} cannot be resolved: {len(left)} of its rollbacks are not confirmed ({states});"
-            f" see `checkrein status {row.policy}`, then replay or cancel them"
-        )
-    still = firing(connection, settings, clock, row.policy)
-    if still:
-        names = ", ".join(dict.fromkeys(alert.trigger for alert in still))
-        raise IncidentConflictError(
-            f"incident {incident} cannot be resolved: {names} fires; silence what is known, or wait"
-        )
+    hindered = in_the_way(connection, settings, clock, row)
+    if hindered:
+        raise IncidentConflictError(hindered)
     values = {"resolved": clock.now(), "resolved_by": who, "real_next_escalation": None, "led_by": None}
     values |= {"asks": False}
     text = f"{who} has resolved incident {incident} at {stamp(clock.now())}."
@@ -104,3 +95,19 @@ def mitigate(connection: Connection, clock: Clock, incident: int, by: str) -> bo
     possible(row, IncidentEvent.START_MITIGATION)
     acted(connection, clock, incident, who, anew=True)
     return True
+
+
+def in_the_way(connection: Connection, settings: Settings, clock: Clock, row: Row[Any]) -> str:
+    """Return why an incident cannot be resolved now, "" where nothing is in the way; pages say it beforehand."""
+    left = unfinished(connection, row.id)
+    if left:
+        states = ", ".join(dict.fromkeys(left))
+        return (
+            f"incident {row.id} cannot be resolved: {len(left)} of its rollbacks are not confirmed ({states});"
+            f" see `checkrein status {row.policy}`, then replay or cancel them"
+        )
+    still = firing(connection, settings, clock, row.policy)
+    if still:
+        names = ", ".join(dict.fromkeys(alert.trigger for alert in still))
+        return f"incident {row.id} cannot be resolved: {names} fires; silence what is known, or wait"
+    return ""

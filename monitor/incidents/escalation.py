@@ -17,7 +17,7 @@ from monitor.incidents import steps, telling
 from monitor.incidents.firing import firing
 from monitor.incidents.oncall import turn
 from monitor.incidents.opening import rise
-from monitor.incidents.rows import NOBODY, SET_BACK, answered, move, of, unfinished
+from monitor.incidents.rows import NOBODY, SET_BACK, IncidentConflictError, answered, move, of, person, unfinished
 from monitor.notify.channels import channels_of
 from monitor.settings import Settings
 from monitor.store.tables import incidents
@@ -72,13 +72,40 @@ def care(connection: Connection, settings: Settings, clock: Clock, identity: int
     """Do everything that is due for an incident, inside the caller's write transaction; return what it was."""
     done: list[str] = []
     for _ in range(_AT_ONCE):
-        row = of(connection, identity)
+        row = of(connection, identity, held=True)
         what = None if row is None or row.closed is not None else _next(connection, settings, clock, row)
         if row is None or what is None:
             break
         done.append(what)
         _do(connection, settings, clock, row, what)
     return done
+
+
+def escalate(connection: Connection, settings: Settings, clock: Clock, identity: int, by: str) -> bool:
+    """Wake the next level now, because a person says so; False if there is no such incident.
+
+    One that somebody has taken is given back by that: whoever is woken is to take it.
+
+    Raises
+    ------
+    IncidentError
+        If the name is empty, or the incident is not one that wakes people.
+    """
+    who, row = person(by), of(connection, identity)
+    if row is None:
+        return False
+    if row.state not in ACTIVE:
+        raise IncidentConflictError(f"incident {identity} is {row.state}: it wakes nobody, so there is no next level")
+    if row.state == IncidentState.TRIGGERED and row.led_by is not None:
+        raise IncidentConflictError(f"incident {identity} waits with incident {row.led_by}: escalate that one")
+    if row.state in ANSWERED:
+        values = {**NOBODY, "real_next_escalation": clock.real()}
+        text = f"{who} gives incident {identity} to the next level."
+        move(connection, clock, row, IncidentEvent.UNACKNOWLEDGE, who, text, values)
+        row = of(connection, identity) or row
+    if not _escalate(connection, settings, clock, row, who):
+        raise IncidentConflictError(f"incident {identity} moved at the same moment: look again")
+    return True
 
 
 def late(settings: Settings, row: Row[Any], real: float) -> bool:
@@ -102,10 +129,10 @@ def _next(connection: Connection, settings: Settings, clock: Clock, row: Row[Any
     elif row.state in ANSWERED and not answered(row, real):
         return "expire"
     elif row.state == IncidentState.TRIGGERED and row.led_by is not None:
+        if over:
+            return "mitigate"  # also when its leader is over: nobody is woken for what was over before they were told
         leader = of(connection, row.led_by)
-        if leader is None or leader.state not in ACTIVE:
-            return "detach"
-        return "mitigate" if over else None
+        return "detach" if leader is None or leader.state not in ACTIVE else None
     elif row.state in ACTIVE and over and not untold:
         return "mitigate"
     elif row.state == IncidentState.TRIGGERED and late(settings, row, real):
@@ -135,8 +162,10 @@ def _do(connection: Connection, settings: Settings, clock: Clock, row: Row[Any],
         values |= {"level": 0, "real_next_escalation": real}
         move(connection, clock, row, IncidentEvent.REOPEN, "checkrein", "It fires again after it was resolved.", values)
     elif what == "detach":
-        here = update(incidents).where(incidents.c.id == row.id, incidents.c.led_by == row.led_by)
-        connection.execute(here.values(led_by=None, real_next_escalation=real))
+        # It speaks for the others from now on: that their leader is over is one message, not nineteen.
+        here = update(incidents).where(incidents.c.led_by == row.led_by, incidents.c.closed.is_(None))
+        connection.execute(here.where(incidents.c.id != row.id).values(led_by=row.id))
+        connection.execute(here.where(incidents.c.id == row.id).values(led_by=None, real_next_escalation=real))
     elif what == "step":
         step = steps.late(connection, clock, row.id)
         if step is not None:
@@ -147,20 +176,22 @@ def _do(connection: Connection, settings: Settings, clock: Clock, row: Row[Any],
         telling.tell(connection, clock, row, "update", channels=known)
 
 
-def _escalate(connection: Connection, settings: Settings, clock: Clock, row: Row[Any]) -> None:
+def _escalate(connection: Connection, settings: Settings, clock: Clock, row: Row[Any], by: str = "") -> bool:
+    """Wake the next level, by the clock or ``by`` somebody; False if the incident moved meanwhile."""
     levels, real = rungs(settings, row), clock.real()
     level = min(row.level + 1, len(levels))
     rung = levels[level - 1]
     reached = targets(settings, clock, row.policy, rung.notify)
     who = ", ".join(reached) or "nobody, because no [notify.NAME] serves the policy"
-    if row.level:
-        text = f"Nobody has acknowledged in time: level {level} of {len(levels)}, to {who}."
-    else:
-        text = f"Level {level} of {len(levels)}, to {who}."
+    why = f"{by} asks for help" if by else "Nobody has acknowledged in time" if row.level else ""
+    named = f"level {level} of {len(levels)}"
+    text = f"{why}: {named}, to {who}." if why else f"Level {level} of {len(levels)}, to {who}."
     values = {"level": level, "real_next_escalation": real + rung.within, "real_told": real}
-    if move(connection, clock, row, IncidentEvent.ESCALATE, "checkrein", text, values):
-        said = f"Nobody has acknowledged in time: level {level} of {len(levels)}." if row.level else ""
-        telling.tell(connection, clock, row, "page", said, channels=reached, level=level, levels=len(levels))
+    if not move(connection, clock, row, IncidentEvent.ESCALATE, by or "checkrein", text, values):
+        return False
+    said = f"{why}: {named}." if why else ""
+    telling.tell(connection, clock, row, "page", said, channels=reached, level=level, levels=len(levels))
+    return True
 
 
 def _back(connection: Connection, settings: Settings, clock: Clock, row: Row[Any]) -> None:

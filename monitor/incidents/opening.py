@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from monitor import events
 from monitor.clock import Clock
-from monitor.incidents.rows import NOBODY, RANK, Incident, answered, current, move, of
+from monitor.incidents.rows import NOBODY, RANK, Incident, answered, current, lately_over, move, of
 from monitor.incidents.steps import freeze
 from monitor.settings import Settings
 from monitor.store.tables import actions, incidents, routes
@@ -30,6 +30,9 @@ def open_incident(
 ) -> Incident:
     """Return the policy's open incident, opening or reopening one if need be; the caller holds the policy's route.
 
+    One that ended less than 30 minutes ago is reopened, whoever ended it: its versions stay what they were rolled back
+    for, so that a trouble that returns after a quiet half hour is no way around the rule against ping-pong.
+
     Parameters
     ----------
     connection, clock, policy
@@ -41,9 +44,9 @@ def open_incident(
     by
         The person who opens it by acting: a new one is theirs, and wakes nobody until that expires.
     """
-    row = current(connection, policy)
+    row = current(connection, policy, held=True) or lately_over(connection, clock, policy)
     if row is not None:
-        if row.state == IncidentState.RESOLVED:
+        if row.state in accepting(IncidentEvent.REOPEN):
             _reopen(connection, clock, row, reason)
         return Incident(row.id, policy, tuple(json.loads(row.rolled_back)))
     real = clock.real()
@@ -159,7 +162,7 @@ def rise(
     asks
         No alert and no action will show that it is over.
     """
-    row = of(connection, identity)
+    row = of(connection, identity, held=True)
     if row is None or row.closed is not None:
         return
     worse = RANK[severity] > RANK[row.severity]
@@ -202,7 +205,9 @@ def join(connection: Connection, identity: int, why: str) -> None:
     paged = select(c.policy).where(c.kind == events.PAGE, c.body.contains(f'"why":{events.canonical(why)}'))
     policy = connection.execute(paged.order_by(c.id.desc()).limit(1)).scalar_one_or_none()
     leader = None if policy is None else current(connection, policy)
-    if leader is not None and leader.id != identity and leader.state != IncidentState.RESOLVED:
+    if leader is None or leader.state == IncidentState.RESOLVED:
+        return
+    if identity not in (leader.id, leader.led_by):  # one that waits for itself would wake nobody, ever
         here = (incidents.c.id == identity) & (incidents.c.level == 0)
         speaks = update(incidents).where(here, incidents.c.state == IncidentState.TRIGGERED.value)
         connection.execute(speaks.values(led_by=leader.led_by or leader.id))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from monitor import events
 from monitor.clock import Clock
 from monitor.store.tables import actions, incidents
+from monitor.store.tables import events as log
 from runbooks.actions import UNFINISHED
 from runbooks.incidents import IncidentEvent, step
 from runbooks.machine import UnknownTransitionError
 
+QUIET = 1800.0  # what fires within 30 minutes of an end, a person's word or a last confirmation is the same incident
 SET_BACK = 60.0  # real seconds: what was written further in the future was, before the machine's clock was set back
 RANK = {"info": 0, "warn": 1, "page": 2, "rollback": 3}
 NOBODY: dict[str, Any] = {"ack_by": None, "real_acked": None, "real_ack_expires": None}
@@ -37,16 +40,50 @@ class Incident:
     rolled_back: tuple[str, ...]
 
 
-def of(connection: Connection, identity: int) -> Row[Any] | None:
-    """Return an incident's row, None if there is no such."""
-    return connection.execute(select(incidents).where(incidents.c.id == identity)).one_or_none()
+def of(connection: Connection, identity: int, *, held: bool = False) -> Row[Any] | None:
+    """Return an incident's row, None if there is no such.
+
+    ``held``: nobody moves it before the caller's write transaction ends. PostgreSQL lets several write at once: what no
+    state tells, such as the level, would be decided twice from the same reading.
+    """
+    found = select(incidents).where(incidents.c.id == identity)
+    return connection.execute(found.with_for_update() if held else found).one_or_none()
 
 
-def current(connection: Connection, policy: str) -> Row[Any] | None:
-    """Return the policy's newest incident that is not closed."""
+def current(connection: Connection, policy: str, *, held: bool = False) -> Row[Any] | None:
+    """Return the policy's newest incident that is not closed; ``held`` as in ``of``."""
     c = incidents.c
-    opened = select(incidents).where(c.policy == policy, c.closed.is_(None)).order_by(c.id.desc())
-    return connection.execute(opened.limit(1)).one_or_none()
+    opened = select(incidents).where(c.policy == policy, c.closed.is_(None)).order_by(c.id.desc()).limit(1)
+    return connection.execute(opened.with_for_update() if held else opened).one_or_none()
+
+
+def lately_over(connection: Connection, clock: Clock, policy: str) -> Row[Any] | None:
+    """Return the policy's newest incident if it ended less than 30 minutes ago: what fires now is the same trouble."""
+    c = incidents.c
+    newest = select(incidents).where(c.policy == policy).order_by(c.id.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return row if row is not None and row.resolved is not None and row.resolved > clock.now() - QUIET else None
+
+
+def spent(connection: Connection, clock: Clock, policy: str) -> tuple[str, ...]:
+    """Return the versions that a rollback would not go to now: rolled back in the incident that it would belong to."""
+    row = current(connection, policy) or lately_over(connection, clock, policy)
+    return () if row is None else tuple(json.loads(row.rolled_back))
+
+
+def unanswered_since(connection: Connection, row: Row[Any]) -> float:
+    """Return the event time since when nobody has an incident that wakes people: its last beginning, not its page."""
+    c = log.c
+    mine = (c.policy == row.policy, c.id >= _calm(connection, row.policy))
+    begun = select(func.min(c.at)).where(*mine, c.kind.in_([f"incident.{kind}" for kind in _BEGINS]))
+    found: float | None = connection.execute(begun).scalar_one()
+    return row.opened if found is None else found
+
+
+def _calm(connection: Connection, policy: str) -> int:
+    kinds = [f"incident.{kind}" for kind in {*_KIND.values()} - _BEGINS - {"escalated"}]
+    last = select(func.max(log.c.id)).where(log.c.policy == policy, log.c.kind.in_(kinds))
+    return connection.execute(last).scalar_one() or 0
 
 
 def anything_open(connection: Connection) -> bool:
@@ -148,3 +185,4 @@ _KIND = {
     IncidentEvent.CLOSE: "closed",
     IncidentEvent.REOPEN: "reopened",
 }
+_BEGINS = frozenset({"opened", "triggered", "unacknowledged", "expired", "reopened"})  # then somebody is waited for

@@ -20,6 +20,7 @@ def shown(row: Row[Any]) -> dict[str, Any]:
     waits = row.state == IncidentState.TRIGGERED and row.real_next_escalation is not None
     return {
         "number": row.id,
+        "page": f"/incident/{row.id}",
         **{name: getattr(row, name) for name in names},
         **{name: None if getattr(row, name) is None else stamp(getattr(row, name)) for name in _TIMES},
         "acknowledged_until": stamp(row.real_ack_expires) if answered and row.real_ack_expires else None,

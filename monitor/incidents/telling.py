@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 
 from monitor import events
 from monitor.clock import Clock
@@ -24,17 +24,21 @@ _MOST = 10
 def news(connection: Connection, row: Row[Any]) -> tuple[list[str], int]:
     """Return what happened to an incident since its last message, oldest first, and the newest event of it."""
     c = log.c
-    since = (c.policy == row.policy, c.id > row.told, c.kind.in_(_NEWS), c.at >= row.opened - _MARGIN)
-    found = connection.execute(select(c.id, c.kind, c.body).where(*since).order_by(c.id)).all()
+    found = connection.execute(select(c.id, c.kind, c.body).where(*_since(row)).order_by(c.id)).all()
     said = dict.fromkeys(_sentence(json.loads(one.body)) for one in found)
     return [text for text in said if text][-_MOST:], found[-1].id if found else row.told
 
 
 def anything(connection: Connection, row: Row[Any]) -> bool:
     """Whether something happened since the last message; a cheap look for every pass."""
+    return connection.execute(select(log.c.id).where(*_since(row)).limit(1)).first() is not None
+
+
+def _since(row: Row[Any]) -> tuple[ColumnElement[bool], ...]:
+    """Of an incident that nobody was told of, by time; then by number, which no clock that is set back moves."""
     c = log.c
-    since = (c.policy == row.policy, c.id > row.told, c.kind.in_(_NEWS), c.at >= row.opened - _MARGIN)
-    return connection.execute(select(c.id).where(*since).limit(1)).first() is not None
+    after = c.id > row.told if row.told else c.at >= row.opened - _MARGIN
+    return c.policy == row.policy, after, c.kind.in_(_NEWS)
 
 
 def tell(
@@ -82,7 +86,7 @@ def tell(
         dedup=f"incident-{row.id}",
         incident=row.id,
         level=shown_level,
-        link=f"/policy/{row.policy}",
+        link=f"/incident/{row.id}",
         details={"state": row.state, "opened": row.opened, "reopened": row.reopened, "levels": levels},
     )
     named = told(connection, row.id) if channels is None else list(dict.fromkeys(channels))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from monitor.clock import stamp
 from monitor.store.tables import events as log
@@ -26,11 +26,16 @@ def timeline(connection: Connection, row: Row[Any]) -> list[dict[str, Any]]:
     c = log.c
     ended = row.closed if row.closed is not None else float("inf")
     about = or_(c.kind.in_(_PLAIN), *(c.kind.startswith(prefix, autoescape=True) for prefix in _ABOUT))
-    mine = select(log).where(c.policy == row.policy, about, c.at >= row.opened - BEFORE)
+    # What was recorded after the opening belongs to it, also where the machine's clock was set back meanwhile.
+    own = c.kind.startswith("incident.") & c.body.contains(f'"incident":{row.id},')
+    opening = connection.execute(select(func.min(c.id)).where(c.policy == row.policy, own)).scalar_one()
+    first = float("inf") if opening is None else opening
+    later = c.at >= row.opened - BEFORE if opening is None else or_(c.at >= row.opened - BEFORE, c.id >= opening)
+    mine = select(log).where(c.policy == row.policy, about, later)
     if row.closed is not None:
-        mine = mine.where(c.at <= ended)
+        mine = mine.where(or_(c.at <= ended, own))
     found = connection.execute(mine.order_by(c.id.desc()).limit(MOST)).all()
-    told = [_of_event(one) for one in reversed(found) if _belongs(one, row)]
+    told = [_of_event(one) for one in reversed(found) if _belongs(one, row, first)]
     n = notifications.c
     sent = select(notifications).where(n.incident == row.id).order_by(n.real_requested.desc()).limit(MOST)
     told += [_of_message(one) for one in connection.execute(sent).all()]
@@ -38,11 +43,11 @@ def timeline(connection: Connection, row: Row[Any]) -> list[dict[str, Any]]:
     return [{name: value for name, value in entry.items() if name != "seconds"} for entry in told][-MOST:]
 
 
-def _belongs(event: Row[Any], row: Row[Any]) -> bool:
+def _belongs(event: Row[Any], row: Row[Any], first: float) -> bool:
     body = json.loads(event.body)
     if event.kind.startswith("incident."):
         return bool(body.get("incident") == row.id)
-    if event.at < row.opened - 1.0:
+    if event.at < row.opened - 1.0 and event.id < first:
         return event.kind == "transition" and body["new"] in _SIGNALS
     return True
 

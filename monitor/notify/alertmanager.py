@@ -29,8 +29,9 @@ def send(channel: Notify, target: str, identity: str, message: Message, real_now
         headers["authorization"] = f"Bearer {bearer}"
     body = canonical(webhook(channel, message)).encode()
     shown = f"The receiver of {target}" if secret else None
-    if not str(url).startswith(("http://", "https://")) or not str(bearer).isascii():
-        return Answer("blocked", f"{shown or target}: the address is no http(s) URL, or the token is not ASCII.")
+    plain = str(bearer).isascii() and str(bearer).isprintable()  # of another one httpx' error repeats what it is
+    if not str(url).startswith(("http://", "https://")) or not plain:
+        return Answer("blocked", f"{shown or target}: the address is no http(s) URL, or the token is no plain ASCII.")
     answer, _content = post(str(url), channel.timeout, body, headers, real_now, shown)
     detail = answer.detail.replace(str(bearer), "***") if bearer else answer.detail
     return Answer(answer.outcome, detail, retry_after=answer.retry_after)

@@ -31,7 +31,7 @@ def judge(
     connection, clock, identity
         The open write transaction, the time, and the item's id.
     by
-        The reviewer's name; upper and lower case and spaces around it make no other person.
+        The reviewer's name, however it is spelled (``told.reviewer_of``).
     verdict, note
         What they say, and why.
     actor
@@ -42,7 +42,7 @@ def judge(
     ReviewError
         If the name is missing, or there is no such verdict.
     """
-    reviewer = by.strip().casefold()
+    reviewer = told.reviewer_of(by)
     if not reviewer:
         raise ReviewError("say who judges: a review counts people, so it needs a name")
     if verdict not in set(Verdict):

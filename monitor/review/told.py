@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,16 @@ from runbooks.reviews import WAITING, ReviewState
 
 _WAITING = tuple(sorted(WAITING))
 _TOLD = ("id", "policy", "version", "live_version", "decision_id", "sense", "size", "stratum", "inclusion", "state")
+
+
+def reviewer_of(name: str) -> str:
+    """Return what a reviewer is counted under: case, spaces and the width or make of letters make no other person.
+
+    >>> reviewer_of(" Anna  Zoe\u0308") == reviewer_of("\uff21nna zo\u00eb"), reviewer_of("\u200banna")
+    (True, 'anna')
+    """
+    plain = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", plain.casefold()).split())
 
 
 def one(connection: Connection, clock: Clock, identity: str, viewer: str | None = None) -> dict[str, Any] | None:
@@ -61,7 +72,7 @@ def following(connection: Connection, clock: Clock, policy: str, by: str) -> dic
 
     What others began comes first, because it takes two; then the oldest day, in it the largest.
     """
-    reviewer = by.strip().casefold()
+    reviewer = reviewer_of(by)
     c = review_verdicts.c
     mine = select(c.review).where(c.review == reviews.c.id, c.reviewer == reviewer)
     others = select(func.count()).where(c.review == reviews.c.id).scalar_subquery()
@@ -111,7 +122,7 @@ def _told(connection: Connection, clock: Clock, rows: Sequence[Row[Any]], viewer
 def _item(row: Row[Any], said: Sequence[Row[Any]], clock: Clock, viewer: str | None) -> dict[str, Any]:
     named: Mapping[Any, Any] = row._mapping
     sees = row.state == ReviewState.DECIDED.value or (
-        viewer is not None and viewer.strip().casefold() in {found.reviewer for found in said}
+        viewer is not None and reviewer_of(viewer) in {found.reviewer for found in said}
     )
     shown = [{"by": found.name, "verdict": found.verdict, "note": found.note, "at": stamp(found.at)} for found in said]
     return {

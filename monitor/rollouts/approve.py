@@ -16,7 +16,7 @@ from monitor import events
 from monitor.acting import rollback
 from monitor.clock import Clock
 from monitor.rollouts import apply, evidence
-from monitor.rollouts.draft import person_of
+from monitor.rollouts.draft import limitation, person_of
 from monitor.rollouts.hold import pause_of
 from monitor.rollouts.judge import obstacles
 from monitor.rollouts.store import RolloutError, change, changed, of_identity, plan_of, write
@@ -59,9 +59,9 @@ def approve(
     if fresh != row.evidence_sha256:
         what = changed(json.loads(row.evidence), found)
         plan = events.canonical(found["plan"])
-        moved = write(
-            connection, row, evidence=events.canonical(found), evidence_sha256=fresh, plan=plan, moves=row.moves + 1
-        )
+        told = {"evidence": events.canonical(found), "evidence_sha256": fresh, "plan": plan}
+        told["limitation"] = limitation(settings, row.policy)  # the file may ask for one person now, or for two
+        moved = write(connection, row, **told, moves=row.moves + 1)
         sentence = f"The evidence has changed ({', '.join(what)}); look at it and approve {fresh}. Nobody has yet."
         body = {"rollout": row.id, "old": row.evidence_sha256, "new": fresh, "changed": what, "text": sentence}
         events.record(connection, clock, "rollout.evidence_changed", row.policy, f"person:{person}", body)

@@ -38,6 +38,11 @@ def person_of(bearer: Bearer, scope: str) -> str:
     return bearer.person
 
 
+def limitation(settings: Settings, policy: str) -> str:
+    """Return what the approvals of a policy's rollouts lack, "" where they lack nothing."""
+    return ONE_PERSON if settings.policy[policy].rollout.needed == 1 else ""
+
+
 def start(
     connection: Connection,
     settings: Settings,
@@ -88,7 +93,7 @@ def start(
     row: dict[str, Any] = {
         "policy": policy, "candidate": candidate, "incumbent": route.serving, "phase": Phase.DRAFT.value, "stage": -1,
         "plan": events.canonical(configured(settings, policy).json()), "generation": route.generation,
-        "author": author, "reason": reason, "limitation": ONE_PERSON if own.rollout.single_operator else "",
+        "author": author, "reason": reason, "limitation": limitation(settings, policy),
         "evidence": events.canonical(found), "evidence_sha256": evidence.digest(found),
         "judgement": "", "judgement_sha256": "", "real_looked": clock.real(), "baked": 0.0, "idle": 0.0, "moves": 0,
         "since": clock.now(), "started": clock.now(), "note": f"{author} started it: {reason}",

@@ -24,6 +24,12 @@ def overtaken(connection: Connection, clock: Clock, policy: str, from_version: s
     change(connection, clock, row, event, f"The rollout ended because {what}: {why}", actor)
 
 
+def candidate(connection: Connection, policy: str) -> str | None:
+    """Return the version of the policy's open rollout, which may have no traffic yet."""
+    row = of_policy(connection, policy)
+    return None if row is None else str(row.candidate)
+
+
 def given_up(connection: Connection, clock: Clock, policy: str, version: str, why: str, actor: str) -> None:
     """End the open rollout of a version that was to be stopped and has no traffic: a draft, or one in shadow."""
     row = of_policy(connection, policy)

@@ -2,7 +2,7 @@
 
 1. approved: ask for the first stage
 2. applying: is the share confirmed by the decision log?
-3. baking: count the seconds this process saw; is the hold over? is it plainly worse already?
+3. baking: count the seconds this process saw; is the hold over? is it plainly worse already? paused: the latter alone
 4. judging, held: judge; pass waits for people, inconclusive and error are judged again, fail rolls back
 5. passed: still so? after an outage of every worker, and once after each start, it is judged anew
 """
@@ -17,7 +17,8 @@ from monitor import events, incidents
 from monitor.acting import rollback
 from monitor.rollouts import apply
 from monitor.rollouts.hold import Watch, pause_of, progress, sealed_of
-from monitor.rollouts.judge import Judgement, judge, unsettled
+from monitor.rollouts.judge import Judgement, unsettled
+from monitor.rollouts.lately import judge
 from monitor.rollouts.store import OvertakenError, RolloutError, change, of_identity, of_policy, plan_of, write
 from monitor.store.tables import actions
 from monitor.tick import Parts
@@ -25,6 +26,7 @@ from runbooks.actions import ActionState
 from runbooks.rollouts import Phase, RolloutEvent
 
 AGAIN = 600.0  # event seconds between two judgements of a stage that is held
+SOONEST = 60.0  # of one that bakes and is young
 HELD_FOR = 86400.0  # event seconds after which a person is told that a stage is held
 _EVENTS = {
     "pass": RolloutEvent.PASSES,
@@ -63,6 +65,8 @@ def _look(parts: Parts, row: Row[Any], watch: Watch) -> bool:
             return _applied(parts, row)
         case Phase.BAKING:
             return _bake(parts, row, baked)
+        case Phase.PAUSED:
+            return _watch(parts, row)
         case Phase.PASSED | Phase.JUDGING | Phase.INCONCLUSIVE | Phase.ERROR:
             return _judge(parts, row, baked, fresh=fresh)
         case Phase.ROLLING_BACK:
@@ -104,8 +108,7 @@ def _applied(parts: Parts, row: Row[Any]) -> bool:
 def _bake(parts: Parts, row: Row[Any], baked: float) -> bool:
     with parts.database.read() as connection:
         held = progress(connection, parts.settings, row, baked)
-        looked = row.judged is not None and 0 <= parts.clock.now() - row.judged < AGAIN
-        found = None if looked or not held.decisions else judge(connection, parts.settings, row, baked)
+        found = judge(connection, parts.settings, row, baked) if held.decisions and _due(parts, row) else None
     with parts.database.begin() as connection:
         _route, row = _held(connection, parts, row)
         values = {"baked": max(baked, row.baked), "real_looked": parts.clock.real()}
@@ -117,6 +120,27 @@ def _bake(parts: Parts, row: Row[Any], baked: float) -> bool:
             return False
         _fail(connection, parts, row, found)
     return True
+
+
+def _watch(parts: Parts, row: Row[Any]) -> bool:
+    """Look whether the candidate of a paused rollout is worse: its clock stands still, its traffic does not."""
+    if row.begin is None or not _due(parts, row):
+        return False
+    with parts.database.read() as connection:
+        found = judge(connection, parts.settings, row, row.baked)
+    with parts.database.begin() as connection:
+        _route, row = _held(connection, parts, row)
+        row = write(connection, row, judged=parts.clock.now())
+        if found.verdict == "fail":
+            _fail(connection, parts, row, found)
+    return found.verdict == "fail"
+
+
+def _due(parts: Parts, row: Row[Any]) -> bool:
+    """Whether a stage that bakes is looked at again: each minute while it is young, when harm shows fastest."""
+    now = parts.clock.now()
+    pause = min(AGAIN, max(SOONEST, (now - (row.begin or now)) / 20))
+    return row.judged is None or not 0 <= now - row.judged < pause
 
 
 def _judge(parts: Parts, row: Row[Any], baked: float, *, fresh: bool) -> bool:
@@ -191,7 +215,7 @@ def _tell(parts: Parts, row: Row[Any]) -> None:
         return
     held = {"rollout": row.id, "stage": row.stage, "phase": row.phase, "since": row.since}
     text = f"The rollout of {row.candidate} ({row.policy}, {plan_of(row).name(row.stage)}) has been {row.phase} for "
-    text += f"more than a day: {row.note}"
+    text += f"more than a day: {row.note} {row.limitation}".rstrip()
     with parts.database.begin() as connection:
         _held(connection, parts, row)
         if not events.paged_about(connection, row.policy, "rollout_held", held):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 from monitor.acting import rollback
 from monitor.clock import Clock
 from monitor.rollouts.hold import sealed_of
-from monitor.rollouts.store import RolloutError, change, of_identity
+from monitor.rollouts.store import RolloutError, change, of_identity, plan_of
 from monitor.settings import Settings
 from runbooks.machine import UnknownTransitionError
 from runbooks.rollouts import TERMINAL, RolloutEvent
@@ -50,10 +50,16 @@ def abort(connection: Connection, settings: Settings, clock: Clock, identity: in
     Raises
     ------
     RolloutError
-        If there is none, or it has ended.
+        If there is none, it has ended, or its candidate has traffic and the policy is not configured any more.
     """
     row = _locked(connection, settings, clock, identity)
     row = _moved(connection, clock, row, RolloutEvent.ABORT, reason, actor)
+    if row.policy not in settings.policy and row.stage >= 0 and plan_of(row).stages[row.stage] > 0:
+        raise RolloutError(
+            "conflict",
+            f"{row.policy} is not configured any more, so that nobody could be told that {row.candidate} loses its "
+            "traffic: put it back into checkrein.toml, then abort",
+        )
     if row.policy in settings.policy:
         route = rollback.locked_route(connection, settings, clock, row.policy)
         if json.loads(route.split).get(row.candidate, 0.0) > 0 and route.serving != row.candidate:

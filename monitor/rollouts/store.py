@@ -127,6 +127,7 @@ def change(
     moved = write(connection, row, phase=new.value, moves=row.moves + 1, note=note, **{"since": now, **values})
     body = {"rollout": row.id, "candidate": row.candidate, "old": row.phase, "new": new.value, "event": event.value}
     body |= {"stage": moved.stage, "stage_name": plan_of(moved).name(moved.stage), "generation": moved.generation}
+    body |= {"limitation": moved.limitation} if moved.limitation else {}
     events.record(connection, clock, f"rollout.{new.value}", row.policy, actor, {**body, "text": note})
     return moved
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def check(settings: Settings) -> None:
     """Refuse a name of a person, rota, escalation or channel that no table has.
 
-    Channels are checked where at least one is configured: without any, nothing can be sent, which the status says.
+    Channels of people are checked where at least one is configured: without any, nothing can be sent, which the status
+    says. Those of drills always are: a drill would be told to nobody, and pass.
 
     Raises
     ------
@@ -22,6 +23,8 @@ def check(settings: Settings) -> None:
         If one is missing: names the key, and the nearest name.
     """
     channels: Collection[str] = getattr(settings, "notify", {})
+    for name in settings.drill.notify:
+        _known("drill.notify", name, channels, "notify")
     for key, name in _people(settings):
         _known(key, name, settings.person, "person")
     for who, person in settings.person.items():

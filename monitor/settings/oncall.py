@@ -38,10 +38,19 @@ class Oncall(Table):
     start: datetime = Field(
         description="When the first one begins: a time without a zone is in `zone`, such as 2026-11-02T09:00:00."
     )
-    every: Duration = Field(seconds("7d"), ge=3600, description="Length of a turn; whole days keep the local time.")
+    every: Duration = Field(
+        seconds("7d"), ge=3600, le=366 * 86400, description="Length of a turn; whole days keep the local time."
+    )
     zone: str = Field("UTC", description="Zone of the handovers, such as Europe/Berlin.")
     until: AwareDatetime | None = Field(None, description="When the rota ends; absent: never.")
     override: tuple[Override, ...] = ()
+
+    @field_validator("start")
+    @classmethod
+    def _usual(cls, value: datetime) -> datetime:
+        if not 1970 < value.year < 2200:  # handovers are counted from it: it must not lead out of the calendar
+            raise ValueError("write a year from 1971 to 2199")
+        return value
 
     @field_validator("zone")
     @classmethod

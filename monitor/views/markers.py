@@ -1,4 +1,4 @@
-"""What happened besides the numbers: rollbacks, confirmations and baselines, to be marked on every time chart."""
+"""What happened besides the numbers: rollbacks, stages, incidents and baselines, to be marked on every time chart."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ KINDS = {
     "rollback.blocked": "held",
     "action.confirmed": "confirmed",
     "baseline.frozen": "baseline",
+    "rollout.applying": "stage",
+    "rollout.stable": "stage",
+    "incident.opened": "incident",
+    "incident.resolved": "incident",
 }
 COLUMNS = ("time", "kind", "text")
 
@@ -32,7 +36,7 @@ def markers(connection: Connection, policy: str, begin: float, end: float) -> pd
     Returns
     -------
     DataFrame
-        ``time`` (seconds), ``kind`` (rollback, held, confirmed, baseline), ``text``.
+        ``time`` (seconds), ``kind`` (rollback, held, confirmed, baseline, stage, incident), ``text``.
     """
     found = select(events).where(
         events.c.policy == policy, events.c.kind.in_(KINDS), events.c.at >= begin, events.c.at <= end
@@ -40,6 +44,8 @@ def markers(connection: Connection, policy: str, begin: float, end: float) -> pd
     rows = []
     for row in connection.execute(found.order_by(events.c.id)):
         body = json.loads(row.body)
+        if body.get("event") == "resume":  # the share stayed
+            continue
         rows.append((row.at, KINDS[row.kind], _text(row.kind, body)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -51,4 +57,10 @@ def _text(kind: str, body: dict[str, object]) -> str:
         return f"confirmed: {body.get('text', '')}"
     if kind == "baseline.frozen":
         return f"baseline {body.get('id', '')} frozen".replace("  ", " ")
+    if kind == "rollout.applying":
+        return f"{body['candidate']} {body['stage_name']}"
+    if kind == "rollout.stable":
+        return f"{body['candidate']} serves"
+    if kind.startswith("incident."):
+        return f"incident {body['incident']} {kind.removeprefix('incident.')}"
     return str(body.get("text", "rollback held: a person must decide"))

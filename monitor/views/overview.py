@@ -16,6 +16,7 @@ from monitor.settings import Settings
 from monitor.store.tables import alerts, policies, transitions, verdicts
 from monitor.views.acting import acted
 from monitor.views.readiness import readiness
+from monitor.views.rollouts import brief
 
 DAY = 86400.0
 CELLS = 48  # half hours
@@ -54,6 +55,7 @@ def overview_row(connection: Connection, settings: Settings, clock: Clock, polic
         "violations": _newest(found, "violation_rate"),
         "drift": _newest(found, "state_drift"),
         "entropy": _newest(found, "action_entropy"),
+        "rollout": brief(connection, settings, clock, policy),
         "best": max(best, key=lambda item: item["value"], default=None),
         "readiness": checklist.get("summary") if checklist["ran"] else None,
         "action": newest[0] if newest else None,
@@ -129,7 +131,7 @@ def strip(connection: Connection, settings: Settings, policy: str, now: float) -
     for begin, end, state in _episodes(connection, policy, first, now):
         mark(begin, end, state)
     for action in acted(connection, policy):
-        if action["state"] != "superseded" and (action["confirmed"] or now) >= first:
+        if action["kind"] == "rollback" and action["state"] != "superseded" and (action["confirmed"] or now) >= first:
             mark(action["requested"], max(action["confirmed"] or now, action["requested"] + 1), "rollback")
     return cells
 

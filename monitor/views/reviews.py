@@ -9,6 +9,10 @@ from sqlalchemy import Connection
 from monitor.clock import Clock
 from monitor.review import concluded, told
 from monitor.settings import Settings
+from runbooks.reviews import WAITING, Verdict
+
+VERDICTS = tuple(verdict.value for verdict in Verdict)
+WAITS = tuple(sorted(state.value for state in WAITING))  # states of what still waits for people
 
 
 def reviews(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, and_, or_, select
 
 from monitor.acting import route as routing
 from monitor.clock import Clock, stamp
 from monitor.rollouts.hold import progress
-from monitor.rollouts.store import Plan, of_identity, plan_of
+from monitor.rollouts.store import Plan, of_identity, of_policy, plan_of
 from monitor.settings import Settings
 from monitor.store.tables import actions, rollout_approvals, rollouts
 from monitor.views.acting import of_identities
@@ -32,6 +32,7 @@ _WORDS = {
     "aborted": "was aborted",
     "rolled_back": "was rolled back: trying again is a new rollout",
 }
+_HELD = (Phase.INCONCLUSIVE, Phase.ERROR)
 _BY_PEOPLE = (RolloutEvent.PAUSE, RolloutEvent.RESUME, RolloutEvent.ABORT)
 
 
@@ -56,6 +57,21 @@ def rollout(connection: Connection, settings: Settings, clock: Clock, identity: 
         If there is none.
     """
     return _shown(connection, settings, clock, of_identity(connection, identity))
+
+
+def brief(connection: Connection, settings: Settings, clock: Clock, policy: str) -> dict[str, Any] | None:
+    """Return the stage and the traffic of a policy's open rollout, for pages about something else; None without."""
+    row = of_policy(connection, policy)
+    if row is None:
+        return None
+    split = routing.current(connection, settings, clock, policy).split
+    return {
+        "id": row.id,
+        "candidate": row.candidate,
+        "phase": row.phase,
+        "stage_name": plan_of(row).name(row.stage),
+        "share": split.get(row.candidate, 0.0),
+    }
 
 
 def _shown(connection: Connection, settings: Settings, clock: Clock, row: Row[Any]) -> dict[str, Any]:
@@ -105,7 +121,7 @@ def _stage(row: Row[Any], plan: Plan, number: int, hold: dict[str, Any] | None) 
     phase = Phase(row.phase)
     state = "done" if number < row.stage or phase is Phase.STABLE else "todo"
     if number == row.stage and phase is not Phase.STABLE:
-        state = "stopped" if phase in TERMINAL else "held" if phase in (Phase.INCONCLUSIVE, Phase.ERROR) else "now"
+        state = "stopped" if phase in TERMINAL else "held" if phase in _HELD else "now"
     now = number == row.stage
     return {
         "name": plan.name(number),
@@ -142,10 +158,16 @@ def _route(connection: Connection, settings: Settings, clock: Clock, policy: str
 
 
 def _actions(connection: Connection, row: Row[Any]) -> list[dict[str, Any]]:
-    """Return the actions of the generation that the rollout asked for last."""
+    """Return the actions of the generation that the rollout asked for last, and what took its traffic back."""
     c = actions.c
-    mine = (c.policy == row.policy, c.kind == "stage", c.generation == row.generation)
-    found = connection.execute(select(c.id).where(*mine).order_by(c.hook)).scalars().all()
-    told = of_identities(connection, found)
-    names = ("id", "hook", "state", "sentence", "last_error")
-    return [{name: one[name] for name in names} for one in told]
+    asked = and_(c.kind == "stage", c.generation == row.generation, c.to_version == row.candidate)
+    ended = row.ended if row.ended is not None else 1e300
+    ending = c.generation == row.generation + 1  # its time may be after the end, which is written first
+    back = and_(
+        c.kind == "rollback", c.from_version == row.candidate, or_(ending, c.requested.between(row.started, ended))
+    )
+    mine = select(c.id).where(c.policy == row.policy, or_(asked, back))
+    found = connection.execute(mine.order_by(c.requested.desc(), c.hook)).scalars().all()
+    told = {one["id"]: one for one in of_identities(connection, found)}
+    names = ("id", "kind", "hook", "state", "sentence", "last_error", "requested", "steps", "done", "stuck")
+    return [{name: told[identity][name] for name in names} for identity in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +11,11 @@ from sqlalchemy import Connection, select
 from monitor import status
 from monitor.acting import route
 from monitor.clock import Clock, stamp
+from monitor.incidents.rows import spent
 from monitor.settings import Settings
-from monitor.store.tables import incidents, policies
+from monitor.store.tables import policies
 from monitor.views.acting import STUCK, acted, of_identities
+from monitor.views.rollouts import brief
 from monitor.views.spans import window_of
 
 _RECENT = 86400.0
@@ -34,6 +35,7 @@ def situation(connection: Connection, settings: Settings, clock: Clock, policy: 
         "serving": found["serving"],
         "generation": found["generation"],
         "split": dict(route.current(connection, settings, clock, policy).split),
+        "rollout": brief(connection, settings, clock, policy),
         "last_ts": None if row is None else row.last_ts,
         "sealed_until": None if row is None or not row.sealed_until else row.sealed_until,
         "baseline": found["baseline"],
@@ -42,7 +44,7 @@ def situation(connection: Connection, settings: Settings, clock: Clock, policy: 
         "actions": latest,
         "next": _next(found, latest, settings, clock, row),
         "quarantined": found["quarantined"],
-        "rollback": _plan(connection, settings, policy, found["serving"]),
+        "rollback": _plan(connection, settings, clock, policy, found["serving"]),
     }
 
 
@@ -51,11 +53,10 @@ def progress(connection: Connection, identities: Sequence[str]) -> list[dict[str
     return of_identities(connection, identities)
 
 
-def _plan(connection: Connection, settings: Settings, policy: str, serving: str) -> dict[str, Any]:
+def _plan(connection: Connection, settings: Settings, clock: Clock, policy: str, serving: str) -> dict[str, Any]:
     """Say what a rollback would do: the versions to choose from, the default first, and the hooks to be called."""
     configuration = settings.policy[policy]
-    opened = select(incidents.c.rolled_back).where(incidents.c.policy == policy, incidents.c.closed.is_(None))
-    tried = json.loads(connection.execute(opened.limit(1)).scalar_one_or_none() or "[]")
+    tried = list(spent(connection, clock, policy))
     chain = [*configuration.fallbacks, configuration.incumbent]
     usual = [name for name in dict.fromkeys(chain) if name != serving and name not in tried]
     others = [name for name in status.versions(connection, settings, policy) if name != serving]

@@ -20,7 +20,7 @@ from monitor.clock import ManualClock  # noqa: E402
 from monitor.live import estimates  # noqa: E402
 from monitor.runtime import build  # noqa: E402
 from monitor.settings import load  # noqa: E402
-from tests import rival_candidates  # noqa: E402
+from tests import on_duty, rival_candidates, rollout_seeds  # noqa: E402
 from tests import test_open_bandit_page as page_of  # noqa: E402
 from tests.browser.visits import Visit, chromium  # noqa: E402
 from tests.seeds import seed, served  # noqa: E402
@@ -31,9 +31,12 @@ PICTURES = {
     "overview": ("/", "light", 1440, 1400, "#policies tbody tr"),
     "policy": ("/policy/cooling", "light", 1440, 1510, "#forest .main-svg"),
     "alerts": ("/alerts", "light", 1440, 1250, "#alerts-open .finding"),
+    "incident": ("/incident/1", "light", 1440, 1340, "#incident-head .lead"),
     "readiness": ("/readiness?policy=bidder", "light", 1440, 1000, "#readiness .items"),
     "policy-dark-narrow": ("/policy/cooling", "dark", 390, 1500, "#control .main-svg"),
 }
+# the same of a store with rollouts
+ROLLOUT = ("/rollout/cooling", "light", 1440, 1180, "#rollout-comparison .reasons, #rollout-comparison .note")
 # name -> (address, height, what must be there, the element that is the picture): of a policy with candidates
 PARTS = {"candidates": ("/policy/p", 1400, "#forest .main-svg", "#candidates-panel")}
 WEEK = "?from=2019-11-24T00:00Z&to=2019-12-01T00:00Z"
@@ -96,7 +99,7 @@ def part(browser: Browser, address: str, name: str, folder: Path) -> None:
 
 def take(browser: Browser, address: str, name: str, folder: Path) -> Path:
     """Take one picture."""
-    path, theme, width, height, ready = PICTURES[name]
+    path, theme, width, height, ready = {**PICTURES, "rollout": ROLLOUT}[name]
     visit = Visit(browser, address, theme, width)
     visit.page.set_viewport_size({"width": width, "height": height})
     page = visit.open(path)
@@ -115,11 +118,17 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "img"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as store:
-        directory = seed(Path(store) / "firing", "firing")
+        directory = on_duty.staff(seed(Path(store) / "firing", "firing"))
+        with on_duty.opened(directory) as parts:
+            on_duty.wake(parts)
+            on_duty.surround(parts)
         with served(directory, "firing") as address, chromium() as browser:
             for name in PICTURES:
                 path = take(browser, address, name, folder)
                 print(f"{path} {path.stat().st_size:,} bytes")
+        rolled = rollout_seeds.looked(rollout_seeds.seed(Path(store) / "rollouts"))
+        with served(rolled, "healthy") as address, chromium() as browser:
+            print(take(browser, address, "rollout", folder))
         rivals = rival_candidates.seed(Path(store) / "rivals")
         with served(rivals, "healthy", rival_candidates.SERVED_AT) as address, chromium() as browser:
             for name in PARTS:

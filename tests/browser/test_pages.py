@@ -19,8 +19,11 @@ PAGES = {
     "overview": ("/", "Overview"),
     "policy": ("/policy/cooling", "cooling"),
     "alerts": ("/alerts", "Alerts"),
+    "incidents": ("/incidents", "Incidents"),
     "readiness": ("/readiness?policy=cooling", "Readiness"),
     "runbook": ("/policy/cooling?runbook=state_drift", "cooling"),
+    "rollouts": ("/rollouts", "Rollouts"),
+    "rollout": ("/rollout/cooling", "Rollout of cooling"),
 }
 # state -> what the tab's title begins with: the counts by state
 TITLES = {"healthy": "● ·", "firing": "1 ■ 1 ▲ 2 ○ ·", "stale": "2 ○ ·", "empty": "2 ○ ·", "error": "○ ·"}
@@ -50,6 +53,8 @@ TOLD: dict[str, dict[str, tuple[str, str]]] = {
         "empty": ("#alerts-past", "Nothing fired in the last 24h."),
         "error": ("#banner", AWAY),
     },
+    "incidents": dict.fromkeys(STATES, ("#troubles", "No incident is open. 2 policies watched."))
+    | {"firing": ("#troubles", "Nobody has it."), "error": ("#banner", AWAY)},
     "readiness": {
         "healthy": ("#readiness", "insufficient evidence"),
         "firing": ("#readiness", "G1 closed"),
@@ -58,6 +63,9 @@ TOLD: dict[str, dict[str, tuple[str, str]]] = {
         "error": ("#banner", AWAY),
     },
     "runbook": dict.fromkeys(STATES, ("#runbook", STEPS)) | {"error": ("#banner", AWAY)},
+    "rollouts": dict.fromkeys(STATES, ("#rollouts", "none yet")) | {"error": ("#banner", AWAY)},
+    "rollout": dict.fromkeys(STATES, ("#rollout-head", "No version was rolled out here yet"))
+    | {"error": ("#banner", AWAY)},
 }
 BANNERS = {"stale": LATE, "error": AWAY}
 
