@@ -187,7 +187,7 @@ def test_a_reference_of_24_windows_judges_no_reward(watched: Home) -> None:
 
 def test_status_is_honest_about_it(watched: Home) -> None:
     (told,) = watched.document("status", "zozo", status=1)
-    assert told["state"] == "insufficient"
+    assert told["state"] == "stale"  # nobody has judged since 2019
     assert (told["serving"], told["baseline"]["from"], told["judged_until"]) == ("bts", BEGIN, END)
     _status, text, _wrong = watched.run("status", "zozo")
     assert "not enough data [bts] reward_4h: the baseline has 24 windows, 30 are needed" in text

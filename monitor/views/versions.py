@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from monitor import status
 from monitor.clock import Clock
-from monitor.events import canonical
 from monitor.settings import Settings
 from monitor.store.tables import (
     actions,
@@ -104,4 +103,5 @@ def _answering(now: float) -> list[Select[Any]]:
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+    # repr: PostgreSQL adds up whole numbers to a Decimal, which JSON does not know
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
