@@ -28,8 +28,9 @@ THEMES = ("light", "dark")
 _SETTLED = """() => document.querySelector("h1") !== null && Array.from(document.querySelectorAll(".empty")).every(
   (line) => !line.textContent.includes("Nothing read yet")
     || Array.from(document.querySelectorAll(".failed")).some((failed) => failed.textContent !== ""))"""
+# The help's button is the last one of the header.
 _FITS = """() => document.documentElement.scrollWidth <= window.innerWidth
-  && document.getElementById("help-open").getBoundingClientRect().right <= window.innerWidth"""  # the last of the header
+  && document.getElementById("help-open").getBoundingClientRect().right <= window.innerWidth"""
 _WIDEST = """() => Array.from(document.querySelectorAll("body *")).filter(
     (element) => element.getBoundingClientRect().right > window.innerWidth + 1
   ).slice(0, 8).map((element) => element.tagName + "#" + element.id + "." + element.getAttribute("class"))"""
