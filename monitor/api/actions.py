@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.acting import by_hand, outbox
 from monitor.api.access import actor as token
+from monitor.api.given import known
 from monitor.api.idempotency import KEY, once
 from monitor.api.moving import move
-from monitor.api.problems import Problem
 from monitor.clock import stamp
 from monitor.running.scheduler import Scheduler
 from monitor.views.acting import STUCK, UNDER_WAY, acted, of_identities
@@ -45,10 +45,6 @@ def router(scheduler: Scheduler) -> APIRouter:
     parts = scheduler.parts
     routes = APIRouter(tags=["actions"])
 
-    def known(policy: str) -> None:
-        if policy not in parts.settings.policy:
-            raise Problem(404, f"there is no policy {policy!r}; known: {', '.join(sorted(parts.settings.policy))}")
-
     @routes.post(
         "/policies/{policy}/kill", summary="Stop a policy: its last fallback takes all traffic", status_code=202
     )
@@ -59,7 +55,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Serve the safest version now, whatever is under way: one person, one step, never limited."""
-        known(policy)
+        known(parts.settings, policy)
 
         def act() -> tuple[int, dict[str, Any]]:
             outcome = by_hand.stop(connection, parts, policy, body.reason, f"token:{actor}")
@@ -77,7 +73,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     ) -> list[dict[str, Any]]:
         """Answer each with its state, its attempts and its last error."""
         if policy is not None:
-            known(policy)
+            known(parts.settings, policy)
         with parts.database.read() as connection:
             found = acted(connection, policy, dry_runs=True)
         return [_shown(item) for item in found if every or item["state"] in (*UNDER_WAY, *STUCK)]

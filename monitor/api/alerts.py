@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends, Header
@@ -12,15 +11,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from monitor import incidents
 from monitor.alerting import acknowledging, alert_ids, silences
 from monitor.api.access import actor as token
+from monitor.api.given import TEXT, since_1970
 from monitor.api.idempotency import KEY, once
 from monitor.api.incidents import AckRequest
 from monitor.api.problems import Problem
-from monitor.clock import instant
 from monitor.running.scheduler import Scheduler
 from monitor.units import seconds
 from monitor.views.alert import alert, open_alerts
-
-_TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 
 
 class AlertSilence(BaseModel):
@@ -29,8 +26,8 @@ class AlertSilence(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     until: AwareDatetime | None = Field(None, description="When it ends by itself, RFC 3339; at most 7 days ahead.")
     for_: str | None = Field(None, alias="for", max_length=20, description='How long instead, such as "2h".')
-    reason: str = Field(min_length=3, max_length=2000, pattern=_TEXT, description="Why; shown on the alert.")
-    owner: str | None = Field(None, max_length=200, pattern=_TEXT, description="Who answers; absent: the token's name.")
+    reason: str = Field(min_length=3, max_length=2000, pattern=TEXT, description="Why; shown on the alert.")
+    owner: str | None = Field(None, max_length=200, pattern=TEXT, description="Who answers; absent: the token's name.")
 
 
 def router(scheduler: Scheduler) -> APIRouter:
@@ -121,7 +118,7 @@ def _until(body: AlertSilence, now: float) -> float:
         return now + seconds(body.for_)
     if body.until is None or body.for_ is not None:
         raise ValueError("say when the silence ends: either until or for")
-    return (body.until - instant(0.0)) / timedelta(seconds=1)
+    return since_1970(body.until)
 
 
 def _unknown(identity: str) -> Problem:

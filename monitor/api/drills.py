@@ -7,10 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from monitor import views
+from monitor.api.given import number_of
 from monitor.api.problems import Problem
 from monitor.running.scheduler import Scheduler
-
-_DIGITS = 9  # of an identity, so that it is a number on every database
 
 
 def router(scheduler: Scheduler) -> APIRouter:
@@ -29,7 +28,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     @routes.get("/{identity}", summary="One drill with every step that was measured")
     def one(identity: str) -> dict[str, Any]:
         """Answer its steps with their times and limits, and whether the stored row is what its digest was taken of."""
-        number = int(identity) if identity.isascii() and identity.isdigit() and len(identity) <= _DIGITS else 0
+        number = number_of(identity)
         with parts.database.read() as connection:
             found = views.drill(connection, number)
         if found is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -13,27 +12,25 @@ from sqlalchemy import Connection
 
 from monitor import incidents
 from monitor.api.access import actor as token
+from monitor.api.given import TEXT, known, number_of, since_1970
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
-from monitor.clock import instant
 from monitor.incidents import oncall, opening
 from monitor.incidents.acknowledging import LONGEST, SHORTEST
 from monitor.running.scheduler import Scheduler
 from monitor.views import incident as look
 from monitor.views import incidents as many
 
-_TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 _Key = Annotated[str | None, Header(description=KEY)]
 _LATEST = 4_102_444_800.0  # 2100
 _At = Annotated[AwareDatetime | None, Query(description="At which time; absent: now.")]
-_DIGITS = 9  # of a number, so that it is one on every database
 
 
 class Said(BaseModel):
     """Who says something about an incident."""
 
     model_config = ConfigDict(extra="forbid")
-    by: str | None = Field(None, min_length=1, max_length=200, pattern=_TEXT, description="Absent: the token's name.")
+    by: str | None = Field(None, min_length=1, max_length=200, pattern=TEXT, description="Absent: the token's name.")
 
 
 class AckRequest(Said):
@@ -45,7 +42,7 @@ class AckRequest(Said):
 class NoteRequest(Said):
     """What POST /incidents/{number}/note takes."""
 
-    text: str = Field(min_length=1, max_length=10_000, pattern=_TEXT, description="What is to be remembered.")
+    text: str = Field(min_length=1, max_length=10_000, pattern=TEXT, description="What is to be remembered.")
 
 
 class StepRequest(Said):
@@ -57,8 +54,8 @@ class StepRequest(Said):
 class FollowUpRequest(Said):
     """What POST /incidents/{number}/follow-ups takes."""
 
-    text: str = Field(min_length=1, max_length=2000, pattern=_TEXT, description="What is to be done.")
-    owner: str | None = Field(None, min_length=1, max_length=200, pattern=_TEXT, description="Absent: who asks.")
+    text: str = Field(min_length=1, max_length=2000, pattern=TEXT, description="What is to be done.")
+    owner: str | None = Field(None, min_length=1, max_length=200, pattern=TEXT, description="Absent: who asks.")
     due: AwareDatetime | None = Field(None, description="Until when.")
 
 
@@ -71,7 +68,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         identity: str, key: str | None, what: str, body: BaseModel, act: Callable[[Connection, int], bool]
     ) -> JSONResponse:
         def move() -> tuple[int, dict[str, Any]]:
-            number = _number(identity)
+            number = number_of(identity)
             if look(connection, number) is None:
                 raise Problem(404, f"there is no incident {identity!r}")
             try:
@@ -95,8 +92,8 @@ def router(scheduler: Scheduler) -> APIRouter:
         policy: str | None = None, every: bool = Query(False, alias="all", description="Those that are closed, too.")
     ) -> list[dict[str, Any]]:
         """Answer each with its state, who has it and when it escalates."""
-        if policy is not None and policy not in parts.settings.policy:
-            raise Problem(404, f"there is no policy {policy!r}; known: {', '.join(sorted(parts.settings.policy))}")
+        if policy is not None:
+            known(parts.settings, policy)
         with parts.database.read() as connection:
             return many(connection, policy, every=every)
 
@@ -104,7 +101,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     def one(number: str) -> dict[str, Any]:
         """Answer with everything that is known of it."""
         with parts.database.read() as connection:
-            found = look(connection, _number(number))
+            found = look(connection, number_of(number))
         if found is None:
             raise Problem(404, f"there is no incident {number!r}")
         return found
@@ -122,57 +119,30 @@ def router(scheduler: Scheduler) -> APIRouter:
             lambda c, n: incidents.acknowledge(c, parts.settings, parts.clock, n, body.by or actor, body.seconds),
         )  # fmt: skip
 
-    @routes.post("/incidents/{number}/unack", summary="Give an incident back; it wakes people again")
-    def unack(
-        number: str,
-        body: Said,
-        actor: str = Depends(token),
-        idempotency_key: _Key = None,
-    ) -> JSONResponse:
-        """Start its escalation again."""
-        return changed(
-            number, idempotency_key, "unack", body,
-            lambda c, n: incidents.unacknowledge(c, parts.clock, n, body.by or actor),
-        )  # fmt: skip
+    def said(verb: str, summary: str, told: str, act: Callable[[Connection, int, str], bool]) -> None:
+        def saying(number: str, body: Said, actor: str = Depends(token), idempotency_key: _Key = None) -> JSONResponse:
+            return changed(number, idempotency_key, verb, body, lambda c, n: act(c, n, body.by or actor))
 
-    @routes.post("/incidents/{number}/escalate", summary="Wake the next level now")
-    def escalate(
-        number: str,
-        body: Said,
-        actor: str = Depends(token),
-        idempotency_key: _Key = None,
-    ) -> JSONResponse:
-        """Tell the next level at once, without waiting for its time; whoever had taken the incident gives it back."""
-        return changed(
-            number, idempotency_key, "escalate", body,
-            lambda c, n: incidents.escalate(c, parts.settings, parts.clock, n, body.by or actor),
-        )  # fmt: skip
+        routes.post(f"/incidents/{{number}}/{verb}", summary=summary, description=told, name=verb)(saying)
 
-    @routes.post("/incidents/{number}/mitigate", summary="Say that somebody acts")
-    def mitigate(
-        number: str,
-        body: Said,
-        actor: str = Depends(token),
-        idempotency_key: _Key = None,
-    ) -> JSONResponse:
-        """Wake nobody for 30 minutes; that it helped is shown by alerts and the log alone."""
-        return changed(
-            number, idempotency_key, "mitigate", body,
-            lambda c, n: incidents.mitigate(c, parts.clock, n, body.by or actor),
-        )  # fmt: skip
-
-    @routes.post("/incidents/{number}/resolve", summary="Say that an incident is over")
-    def resolve(
-        number: str,
-        body: Said,
-        actor: str = Depends(token),
-        idempotency_key: _Key = None,
-    ) -> JSONResponse:
-        """End it; 409 while something fires or a rollback is not confirmed."""
-        return changed(
-            number, idempotency_key, "resolve", body,
-            lambda c, n: incidents.resolve(c, parts.settings, parts.clock, n, body.by or actor),
-        )  # fmt: skip
+    said(
+        "unack", "Give an incident back; it wakes people again", "Start its escalation again.",
+        lambda c, n, who: incidents.unacknowledge(c, parts.clock, n, who),
+    )  # fmt: skip
+    said(
+        "escalate", "Wake the next level now",
+        "Tell the next level at once, without waiting for its time; whoever had taken the incident gives it back.",
+        lambda c, n, who: incidents.escalate(c, parts.settings, parts.clock, n, who),
+    )  # fmt: skip
+    said(
+        "mitigate", "Say that somebody acts",
+        "Wake nobody for 30 minutes; that it helped is shown by alerts and the log alone.",
+        lambda c, n, who: incidents.mitigate(c, parts.clock, n, who),
+    )  # fmt: skip
+    said(
+        "resolve", "Say that an incident is over", "End it; 409 while something fires or a rollback is not confirmed.",
+        lambda c, n, who: incidents.resolve(c, parts.settings, parts.clock, n, who),
+    )  # fmt: skip
 
     @routes.post("/incidents/{number}/note", summary="Write a note into the timeline")
     def note(
@@ -196,7 +166,7 @@ def router(scheduler: Scheduler) -> APIRouter:
 
         def act(connection: Connection, identity: int) -> bool:
             who = body.by or actor
-            return incidents.take_step(connection, parts.clock, identity, _number(step), who, skip=body.skip)
+            return incidents.take_step(connection, parts.clock, identity, number_of(step), who, skip=body.skip)
 
         return changed(number, idempotency_key, f"step {step}", body, act)
 
@@ -208,7 +178,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         """Append it, with who does it and until when."""
 
         def act(connection: Connection, identity: int) -> bool:
-            who, due = body.by or actor, None if body.due is None else _seconds(body.due)
+            who, due = body.by or actor, None if body.due is None else since_1970(body.due)
             owner = body.owner or who
             return incidents.follow_up(connection, parts.clock, identity, who, body.text, owner, due) is not None
 
@@ -222,23 +192,15 @@ def router(scheduler: Scheduler) -> APIRouter:
         """Mark it."""
         return changed(
             number, idempotency_key, f"done {follow_up}", body,
-            lambda c, n: incidents.follow_up_done(c, parts.clock, n, _number(follow_up), body.by or actor),
+            lambda c, n: incidents.follow_up_done(c, parts.clock, n, number_of(follow_up), body.by or actor),
         )  # fmt: skip
 
     @routes.get("/oncall", summary="Who is on call, and who is next")
     def on_call(at: _At = None) -> list[dict[str, Any]]:
         """Answer every rota with its turns and the gaps of the coming 168 hours."""
-        when = parts.clock.now() if at is None else _seconds(at)
+        when = parts.clock.now() if at is None else since_1970(at)
         if not 0 <= when <= _LATEST:
             raise Problem(404, "no rota reaches that time: choose one between 1970 and 2100")
         return oncall.shown(parts.settings, when)
 
     return routes
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
-
-
-def _seconds(moment: datetime) -> float:
-    return (moment - instant(0.0)) / timedelta(seconds=1)

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.api.access import bearer
+from monitor.api.given import known
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
 from monitor.review import concluded, judging, told
@@ -32,11 +33,6 @@ def router(scheduler: Scheduler) -> APIRouter:
     parts = scheduler.parts
     routes = APIRouter(tags=["reviews"])
 
-    def known(policy: str) -> str:
-        if policy not in parts.settings.policy:
-            raise Problem(404, f"there is no policy {policy!r}; known: {', '.join(sorted(parts.settings.policy))}")
-        return policy
-
     def there(found: dict[str, Any] | None, identity: str) -> dict[str, Any]:
         if found is None:
             raise Problem(404, f"there is no review {identity!r}")
@@ -49,7 +45,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     ) -> list[dict[str, Any]]:
         """Answer the newest days first; verdicts are there only where an item is decided."""
         with parts.database.read() as connection:
-            return told.listed(connection, parts.clock, policy and known(policy), every=every)
+            return told.listed(connection, parts.clock, policy and known(parts.settings, policy), every=every)
 
     @routes.get("/reviews/{identity}", summary="One disagreement, with what its row says")
     def one(identity: str) -> dict[str, Any]:
@@ -86,6 +82,6 @@ def router(scheduler: Scheduler) -> APIRouter:
     def agreement(policy: str) -> dict[str, Any]:
         """Answer agreement beyond chance, and how often each verdict is true of large disagreements."""
         with parts.database.read() as connection:
-            return concluded.agreement(connection, known(policy))
+            return concluded.agreement(connection, known(parts.settings, policy))
 
     return routes

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from monitor.api.access import bearer as presented
+from monitor.api.given import TEXT, known, number_of
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem, document
 from monitor.rollouts import approve, draft, stop
@@ -20,8 +21,6 @@ from monitor.running.scheduler import Scheduler
 from monitor.tokens import Bearer
 from monitor.views import rollouts as view
 
-_TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
-_DIGITS = 9  # of an identity, so that it is a number on every database
 _STATUS = {"unknown": 404, "conflict": 409, "forbidden": 403, "invalid": 422}
 
 
@@ -29,9 +28,9 @@ class StartRequest(BaseModel):
     """What POST /rollouts takes."""
 
     model_config = ConfigDict(extra="forbid")
-    policy: str = Field(pattern=_TEXT, description="Whose version.")
-    to: str = Field(min_length=1, max_length=200, pattern=_TEXT, description="The version that is to serve.")
-    reason: str = Field(min_length=3, max_length=2000, pattern=_TEXT, description="Why; approvers read it.")
+    policy: str = Field(pattern=TEXT, description="Whose version.")
+    to: str = Field(min_length=1, max_length=200, pattern=TEXT, description="The version that is to serve.")
+    reason: str = Field(min_length=3, max_length=2000, pattern=TEXT, description="Why; approvers read it.")
 
 
 class AgreeRequest(BaseModel):
@@ -45,7 +44,7 @@ class StopRequest(BaseModel):
     """What POST /rollouts/{id}/pause, /resume and /abort take."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=3, max_length=2000, pattern=_TEXT, description="Why; kept with the event.")
+    reason: str = Field(min_length=3, max_length=2000, pattern=TEXT, description="Why; kept with the event.")
 
 
 def router(scheduler: Scheduler) -> APIRouter:
@@ -77,7 +76,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     ) -> list[dict[str, Any]]:
         """Answer each with its stages, hold, judgement, approvals and route."""
         if policy is not None:
-            known(policy)
+            known(parts.settings, policy)
         with parts.database.read() as connection:
             return view.listed(connection, *common, policy, every=every)
 
@@ -85,13 +84,9 @@ def router(scheduler: Scheduler) -> APIRouter:
     def one(identity: str) -> dict[str, Any]:
         with parts.database.read() as connection:
             try:
-                return view.rollout(connection, *common, _number(identity))
+                return view.rollout(connection, *common, number_of(identity))
             except RolloutError as error:
                 raise Problem(_STATUS[error.kind], str(error)) from None
-
-    def known(policy: str) -> None:
-        if policy not in parts.settings.policy:
-            raise Problem(404, f"there is no policy {policy!r}; known: {', '.join(sorted(parts.settings.policy))}")
 
     @routes.post("", summary="Start a rollout: a draft that moves nothing until two people approve it", status_code=201)
     def start(
@@ -100,7 +95,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Write the draft with its evidence; the token's person is the author, who does not approve it."""
-        known(body.policy)
+        known(parts.settings, body.policy)
 
         def act(connection: Connection) -> tuple[int, dict[str, Any]]:
             row = draft.start(connection, *common, body.policy, candidate=body.to, reason=body.reason, bearer=bearer)
@@ -118,7 +113,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         """Agree to the evidence; 409 with what changed where it is not what this person saw."""
 
         def act(connection: Connection) -> tuple[int, dict[str, Any]]:
-            return agreed(connection, approve.approve(connection, *common, _number(identity), bearer, body.digest))
+            return agreed(connection, approve.approve(connection, *common, number_of(identity), bearer, body.digest))
 
         return acted(idempotency_key, f"approve rollout {identity} {bearer.name} {body.digest}", act)
 
@@ -132,7 +127,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         """Agree to the judgement; the last of the people who are needed raises the exposure by one stage."""
 
         def act(connection: Connection) -> tuple[int, dict[str, Any]]:
-            return agreed(connection, approve.advance(connection, *common, _number(identity), bearer, body.digest))
+            return agreed(connection, approve.advance(connection, *common, number_of(identity), bearer, body.digest))
 
         return acted(idempotency_key, f"advance rollout {identity} {bearer.name} {body.digest}", act)
 
@@ -146,7 +141,7 @@ def router(scheduler: Scheduler) -> APIRouter:
             idempotency_key: str | None = Header(None, description=KEY),
         ) -> JSONResponse:
             def act(connection: Connection) -> tuple[int, dict[str, Any]]:
-                row = act_on(connection, *common, _number(identity), body.reason, f"token:{bearer.name}")
+                row = act_on(connection, *common, number_of(identity), body.reason, f"token:{bearer.name}")
                 return 200, view.rollout(connection, *common, row.id)
 
             return acted(idempotency_key, f"{verb} rollout {identity} {body.model_dump_json()}", act)
@@ -157,7 +152,3 @@ def router(scheduler: Scheduler) -> APIRouter:
     stopped("resume", "Go on with a paused rollout")
     stopped("abort", "End a rollout in any phase; the incumbent takes all traffic again")
     return routes
-
-
-def _number(identity: str) -> int:
-    return int(identity) if identity.isascii() and identity.isdigit() and len(identity) <= _DIGITS else 0

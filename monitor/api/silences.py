@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -11,25 +10,22 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from monitor.alerting import silences
 from monitor.api.access import actor as token
+from monitor.api.given import TEXT, known, number_of, since_1970
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
-from monitor.clock import instant
 from monitor.running.scheduler import Scheduler
-
-_TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
-_DIGITS = 9  # of an identity, so that it is a number on every database
 
 
 class SilenceRequest(BaseModel):
     """What POST /alerts/silences takes."""
 
     model_config = ConfigDict(extra="forbid")
-    policy: str = Field(pattern=_TEXT, description="Whose alerts.")
-    trigger: str = Field("", pattern=_TEXT, description="One trigger; absent: all.")
-    version: str = Field("", max_length=200, pattern=_TEXT, description="One version; absent: all.")
+    policy: str = Field(pattern=TEXT, description="Whose alerts.")
+    trigger: str = Field("", pattern=TEXT, description="One trigger; absent: all.")
+    version: str = Field("", max_length=200, pattern=TEXT, description="One version; absent: all.")
     until: AwareDatetime = Field(description="When it ends by itself, RFC 3339; at most 7 days ahead.")
-    reason: str = Field(min_length=3, max_length=2000, pattern=_TEXT, description="Why; shown on the alert.")
-    owner: str | None = Field(None, max_length=200, pattern=_TEXT, description="Who answers; absent: the token's name.")
+    reason: str = Field(min_length=3, max_length=2000, pattern=TEXT, description="Why; shown on the alert.")
+    owner: str | None = Field(None, max_length=200, pattern=TEXT, description="Who answers; absent: the token's name.")
 
 
 def router(scheduler: Scheduler) -> APIRouter:
@@ -37,18 +33,13 @@ def router(scheduler: Scheduler) -> APIRouter:
     parts = scheduler.parts
     routes = APIRouter(prefix="/alerts/silences", tags=["alerts"])
 
-    def known(policy: str) -> str:
-        if policy not in parts.settings.policy:
-            raise Problem(404, f"there is no policy {policy!r}; known: {', '.join(sorted(parts.settings.policy))}")
-        return policy
-
     @routes.get("", summary="Silences that hold, newest first")
     def listed(
         policy: str | None = None, every: bool = Query(False, alias="all", description="Those that are over, too.")
     ) -> list[dict[str, Any]]:
         """Answer each with its owner, reason and end."""
         with parts.database.read() as connection:
-            return silences.listed(connection, parts.clock, policy and known(policy), every=every)
+            return silences.listed(connection, parts.clock, policy and known(parts.settings, policy), every=every)
 
     @routes.post("", summary="Page nobody about some alerts for a while; rollbacks go on", status_code=201)
     def add(
@@ -57,11 +48,11 @@ def router(scheduler: Scheduler) -> APIRouter:
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Mute pages about matching alerts; their state moves and is recorded, and what rolls back is never muted."""
-        known(body.policy)
+        known(parts.settings, body.policy)
 
         def act() -> tuple[int, dict[str, Any]]:
             named = {"trigger": body.trigger, "version": body.version, "reason": body.reason}
-            until = (body.until - instant(0.0)) / timedelta(seconds=1)
+            until = since_1970(body.until)
             owner = actor if body.owner is None else body.owner
             try:
                 made = silences.add(
@@ -82,7 +73,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         """End it before its time."""
 
         def act() -> tuple[int, dict[str, Any]]:
-            number = int(identity) if identity.isascii() and identity.isdigit() and len(identity) <= _DIGITS else 0
+            number = number_of(identity)
             ended = silences.end(connection, parts.clock, number, f"token:{actor}")
             found = silences.shown(connection, parts.clock, number)
             if found is None:
