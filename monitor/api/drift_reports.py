@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from monitor.api.access import actor as token
-from monitor.api.given import known
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem
 from monitor.drift_report import kept
@@ -32,6 +31,12 @@ def router(scheduler: Scheduler) -> APIRouter:
     parts = scheduler.parts
     routes = APIRouter(tags=["policies"])
 
+    def known(policy: str) -> str:
+        if policy not in parts.settings.policy:
+            listed = ", ".join(sorted(parts.settings.policy))
+            raise Problem(404, f"no policy {policy!r} is configured; configured: {listed}")
+        return policy
+
     @routes.post("/policies/{policy}/drift-report", summary="Ask for Evidently's drift report", status_code=202)
     def report(
         policy: str,
@@ -40,7 +45,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Put a report of a version's rows against the frozen baseline on the list; a worker process makes it."""
-        wish = Wish(known(parts.settings, policy), body.version, _seconds(body.begin), _seconds(body.end))
+        wish = Wish(known(policy), body.version, _seconds(body.begin), _seconds(body.end))
 
         def act() -> tuple[int, dict[str, Any]]:
             try:
@@ -58,7 +63,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         policy: str, most: int = Query(20, ge=1, le=200, description="Reports, the newest first.")
     ) -> list[dict[str, Any]]:
         with parts.database.read() as connection:
-            return kept.listed(connection, known(parts.settings, policy), most)
+            return kept.listed(connection, known(policy), most)
 
     return routes
 

@@ -35,6 +35,5 @@ def known(settings: Settings, policy: str) -> str:
         404 if the configuration has none of the name; the answer lists those that there are.
     """
     if policy not in settings.policy:
-        configured = ", ".join(sorted(settings.policy)) or "none"
-        raise Problem(404, f"no policy {policy!r} is configured; configured: {configured}")
+        raise Problem(404, f"there is no policy {policy!r}; known: {', '.join(sorted(settings.policy))}")
     return policy

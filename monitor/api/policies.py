@@ -15,7 +15,6 @@ from starlette.concurrency import run_in_threadpool
 from monitor import status
 from monitor.acting import by_hand, confirm, route
 from monitor.api.access import actor as token
-from monitor.api.given import TEXT, known
 from monitor.api.idempotency import KEY, once
 from monitor.api.problems import Problem, document
 from monitor.live.told import compared
@@ -24,13 +23,14 @@ from monitor.views.budget import budget
 from monitor.why.told import told
 
 _POLL = 0.1  # real seconds between looks of a long poll
+_TEXT = r"^[^\x00]*$"  # PostgreSQL stores no NUL
 
 
 class RollbackRequest(BaseModel):
     """What POST /policies/{policy}/rollback takes."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=3, max_length=2000, pattern=TEXT, description="Why; kept with the event.")
+    reason: str = Field(min_length=3, max_length=2000, pattern=_TEXT, description="Why; kept with the event.")
     to: str | None = Field(None, min_length=1, description="Version to serve; absent: the next of the fallback chain.")
 
 
@@ -39,14 +39,21 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     generation: int = Field(ge=1)
-    serving: str = Field(pattern=TEXT)
-    artifact_sha256: str | None = Field(None, pattern=TEXT)
+    serving: str = Field(pattern=_TEXT)
+    artifact_sha256: str | None = Field(None, pattern=_TEXT)
 
 
 def router(scheduler: Scheduler) -> APIRouter:
     """Build the routes."""
     parts = scheduler.parts
     routes = APIRouter(tags=["policies"])
+
+    def known(policy: str) -> str:
+        if policy not in parts.settings.policy:
+            raise Problem(
+                404, f"no policy {policy!r} is configured; configured: {', '.join(sorted(parts.settings.policy))}"
+            )
+        return policy
 
     def read_route(policy: str) -> route.Route:
         with parts.database.read() as connection:
@@ -61,18 +68,18 @@ def router(scheduler: Scheduler) -> APIRouter:
     @routes.get("/policies/{policy}/status", summary="One policy: states, metrics, alerts, data age")
     def one(policy: str) -> dict[str, Any]:
         with parts.database.read() as connection:
-            return status.of(connection, parts.settings, parts.clock, known(parts.settings, policy))
+            return status.of(connection, parts.settings, parts.clock, known(policy))
 
     @routes.get("/policies/{policy}/budget", summary="Each rollback trigger's share of the false-alarm budget")
     def shares(policy: str) -> dict[str, Any]:
         with parts.database.read() as connection:
-            return budget(connection, parts.settings, known(parts.settings, policy))
+            return budget(connection, parts.settings, known(policy))
 
     @routes.get("/policies/{policy}/candidates", summary="Each candidate against the version that serves")
     def rivals(policy: str) -> dict[str, Any]:
         """Return estimates, differences with anytime intervals, all of them together, and what earlier ones earned."""
         with parts.database.read() as connection:
-            return compared(connection, parts.settings, parts.clock, known(parts.settings, policy))
+            return compared(connection, parts.settings, parts.clock, known(policy))
 
     @routes.get(
         "/policies/{policy}/route",
@@ -85,7 +92,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         if_none_match: str | None = Header(None),
     ) -> Response:
         """Answer the desired state; with ``wait`` and ``If-None-Match`` as soon as it changes, else 304 at the end."""
-        known(parts.settings, policy)
+        known(policy)
         deadline = time.monotonic() + wait
         while True:
             found = await run_in_threadpool(read_route, policy)
@@ -105,7 +112,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Serve another version now: one person, one step, the same path as an automatic rollback."""
-        known(parts.settings, policy)
+        known(policy)
 
         def act() -> tuple[int, dict[str, Any]]:
             versions = status.versions(connection, parts.settings, policy)
@@ -133,7 +140,7 @@ def router(scheduler: Scheduler) -> APIRouter:
         idempotency_key: str | None = Header(None, description=KEY),
     ) -> JSONResponse:
         """Take the serving side's word that it serves a generation; the rollback is confirmed once the log shows it."""
-        known(parts.settings, policy)
+        known(policy)
 
         def act() -> tuple[int, dict[str, Any]]:
             said = (body.generation, body.serving, body.artifact_sha256)
@@ -150,7 +157,7 @@ def router(scheduler: Scheduler) -> APIRouter:
     ) -> list[dict[str, Any]]:
         """Return what was told of firings, with every number; one that could not be told says why."""
         with parts.database.read() as connection:
-            return told(connection, known(parts.settings, policy), most)
+            return told(connection, known(policy), most)
 
     return routes
 
